@@ -1,0 +1,3 @@
+"""Lostlight: find the lights that went out."""
+
+__version__ = "0.1.0"

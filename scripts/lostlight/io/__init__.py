@@ -1,0 +1,1 @@
+"""The only door to files, the network and other programs."""

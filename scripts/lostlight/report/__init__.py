@@ -1,0 +1,1 @@
+"""Pictures and pages made from manifests and tables, and from nothing else."""

@@ -1,0 +1,1 @@
+"""Arrays and tables in, arrays and tables out: no paths, no config objects, no logging set-up."""

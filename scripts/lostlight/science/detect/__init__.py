@@ -1,0 +1,1 @@
+"""Finding and measuring sources on one tile, with and without a PSF model."""

@@ -1,0 +1,1 @@
+"""Joining detections to catalogues, and checking that the join is true."""

@@ -1,0 +1,1 @@
+"""What a photographic plate is: its solution, its headers, its density, its flaws."""

@@ -1,0 +1,1 @@
+"""Where things are on the sky: tiles, epochs, proper motion, separations."""

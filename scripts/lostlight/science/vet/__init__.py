@@ -1,0 +1,1 @@
+"""Deciding what vanished: gates, duplicates, vetoes, and how complete the decision is."""

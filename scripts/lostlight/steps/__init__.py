@@ -1,0 +1,1 @@
+"""One thin file per step: read inputs, call science, write outputs."""

@@ -1,0 +1,71 @@
+"""Every mask bit and every flag bit, declared once: name, value, meaning."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Bit(NamedTuple):
+    """One named bit of a mask image or of a flags column."""
+
+    name: str
+    value: int
+    text: str
+
+
+def _declare(*pairs: tuple[str, str]) -> tuple[Bit, ...]:
+    return tuple(Bit(name, 1 << power, text) for power, (name, text) in enumerate(pairs))
+
+
+MASK = _declare(
+    ("SATURATED", "photographic density at or above the tile's own saturation level"),
+    ("BRIGHT_STAR", "inside the disc of a bright star"),
+    ("HALO", "inside the halo of a bright star"),
+    ("SPIKE", "on a diffraction spike of a bright star"),
+    ("GHOST", "inside the ghost image of a bright star"),
+    ("EDGE", "near the edge of the plate or of the image"),
+    ("BLANK", "no exposed emulsion or no data: blank wedge, NaN"),
+    ("TRAIL", "on a scratch or on the trail of something that moved"),
+    ("DEFECT", "a cosmetic flaw whose pixels were replaced"),
+)
+
+FILTER = _declare(
+    ("MATCHED", "a catalogue row that proves persistence lies within the match radius"),
+    ("EXTRACTION", "extraction flags are set: blended, truncated or saturated"),
+    ("SNR", "signal to noise below the gate"),
+    ("SPREAD", "SPREAD_MODEL outside the gate: sharper or wider than a star"),
+    ("FWHM", "FWHM outside the gate"),
+    ("ELONGATION", "elongation above the gate"),
+    ("EXTENT", "bounding box not that of a star"),
+    ("CLIP", "outside the 2-sigma clip of the stars of the tile"),
+    ("SPIKE_RULE", "close to a bright catalogue star: diffraction spike rule"),
+    ("HIGH_PM", "a star of high proper motion was here at the plate's epoch"),
+    ("MASKED", "on masked pixels"),
+    ("LOCUS", "outside the stellar locus of its own tile"),
+    ("DUPLICATE", "the same source as another row of the same plate"),
+    ("SKYBOT", "on the trail of a known solar-system body"),
+    ("VSX", "a known variable star"),
+    ("SECOND_CATALOG", "present in a second catalogue"),
+    ("FIRST_EPOCH_ONLY", "label: matched only by a row seen at the first epoch, which proves no persistence"),
+    ("OTHER_PLATE", "label: also detected on an overlapping plate"),
+    ("NOT_COVERED", "label: a veto asked for does not cover this position"),
+)
+
+LABELS: frozenset[str] = frozenset({"FIRST_EPOCH_ONLY", "OTHER_PLATE", "NOT_COVERED"})
+"""Filter bits that describe a row and remove nothing."""
+
+_VALUES = {"mask": {bit.name: bit.value for bit in MASK}, "filter": {bit.name: bit.value for bit in FILTER}}
+
+
+def mask(*names: str) -> int:
+    """Combine named mask bits into one integer; raises KeyError for an unknown name."""
+    return sum(_VALUES["mask"][name] for name in set(names))
+
+
+def filters(*names: str) -> int:
+    """Combine named filter bits into one integer; raises KeyError for an unknown name."""
+    return sum(_VALUES["filter"][name] for name in set(names))
+
+
+def names(value: int, bits: Iterable[Bit]) -> list[str]:
+    """List the names of the bits that are set in `value`, in order of declaration."""
+    return [bit.name for bit in bits if value & bit.value]

@@ -1,0 +1,36 @@
+"""The steps in reading order, and the order in which the work is done."""
+
+STEPS: tuple[str, ...] = (
+    "00_tiles",
+    "01_download",
+    "02_masks",
+    "03_detect",
+    "04_psf",
+    "05_measure",
+    "06_reference",
+    "07_xmatch",
+    "08_filter",
+    "09_summary",
+    "10_package",
+)
+
+PLANT = "01_plant"
+"""Takes the place of 01_download in the planted twin of a run: the same plates with artificial stars in them."""
+
+TWIN_STEPS: tuple[str, ...] = STEPS[1:9]
+"""The steps whose folders exist twice, once for the plates and once for their planted twins."""
+
+
+def word(step_id: str) -> str:
+    """Give the config section of a step: ``03_detect`` is configured under ``detect``."""
+    return step_id.split("_", 1)[1]
+
+
+def rule(step_id: str) -> str:
+    """Give the Snakemake rule of a step: ``03_detect`` is the rule ``step03``."""
+    return "step" + step_id.split("_", 1)[0]
+
+
+def module(step_id: str) -> str:
+    """Give the module that holds a step: ``03_detect`` lives in ``lostlight.steps.s03_detect``."""
+    return f"lostlight.steps.s{step_id}"
