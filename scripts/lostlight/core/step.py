@@ -7,9 +7,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from lostlight.core.params import Params
 from lostlight.core.errors import Fact, LostlightError
 from lostlight.core.manifest import Check, Manifest
+from lostlight.core.params import Params
 from lostlight.vocab.steps import PLANT, STEPS, module
 
 
@@ -17,8 +17,8 @@ from lostlight.vocab.steps import PLANT, STEPS, module
 class Unit:
     """One piece of work: a tile, a lot, a stack, or the whole run.
 
-    ``unit["image"]`` is the path of an input, ``unit.facts`` are plain values that came with the plan, and ``unit.seed``
-    is 128 bits that depend on the run's seed, the step and the unit's id, and on nothing else.
+    ``unit["image"]`` is the path of an input, ``unit.facts`` are plain values that came with the plan, and
+    ``unit.seed`` is 128 bits that depend on the run's seed, the step and the unit's id, and on nothing else.
     """
 
     id: str

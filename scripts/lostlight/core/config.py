@@ -1,0 +1,125 @@
+"""Read, merge and check the configuration; say in two lines what is wrong with it."""
+
+import difflib
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from lostlight.core.errors import ConfigError
+from lostlight.core.params import Params, PipelineConfig
+from lostlight.vocab.steps import PLANT, word
+
+_PROGRAMS = (("source-extractor", "sex", "sextractor"), ("psfex",), ("stilts",))
+
+
+def load(paths: Iterable[Path], overrides: Mapping[str, Any] | None = None) -> PipelineConfig:
+    """Read configuration files, later ones over earlier ones, and check the whole.
+
+    Raises
+    ------
+    ConfigError
+        For a file that cannot be read, an unknown key (the nearest one is suggested) or a value out of range.
+    """
+    merged: dict[str, Any] = {}
+    for path in paths:
+        merged = merge(merged, read_yaml(path))
+    return check(merge(merged, overrides or {}))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read one YAML file; raises ConfigError with the line where it breaks."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error}", hint="check the path") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" in line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise ConfigError(f"{path} is broken{line}: {problem}", hint="check indentation, colons and quotes") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds {type(content).__name__}, not sections", hint="see config/pipeline.yaml")
+    return content
+
+
+def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one configuration over another, section by section."""
+    merged = dict(lower)
+    for key, value in upper.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def check(content: Mapping[str, Any]) -> PipelineConfig:
+    """Check a configuration held in memory and settle ``engine: auto``; raises ConfigError."""
+    try:
+        return _settle_engine(PipelineConfig.model_validate(content))
+    except ValidationError as error:
+        raise _explain(error, PipelineConfig, "") from error
+
+
+def check_section(kind: type[Params], content: Mapping[str, Any], name: str) -> Params:
+    """Check one section held in memory; raises ConfigError."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise _explain(error, kind, name) from error
+
+
+def section(config: PipelineConfig, step_id: str) -> dict[str, Any]:
+    """Give the resolved parameters of a step as plain data."""
+    name = "completeness" if step_id == PLANT else word(step_id)
+    params: Params = getattr(config, name)
+    return params.model_dump(mode="json")
+
+
+def programs_found() -> bool:
+    """Tell whether all programs of the reference engine are installed."""
+    return all(any(shutil.which(name) for name in names) for names in _PROGRAMS)
+
+
+def _settle_engine(config: PipelineConfig) -> PipelineConfig:
+    common = config.engine
+    if common == "auto":
+        common = "reference" if programs_found() else "embedded"
+    sections = {
+        name: value.model_copy(update={"engine": common})
+        for name, value in config
+        if isinstance(value, Params) and getattr(value, "engine", "") == "auto"
+    }
+    return config.model_copy(update={"engine": common, **sections})
+
+
+def _explain(error: ValidationError, kind: type[BaseModel], prefix: str) -> ConfigError:
+    lines = [_line(dict(problem), kind, prefix) for problem in error.errors()]
+    head = lines[0] if len(lines) == 1 else f"{len(lines)} mistakes:\n    " + "\n    ".join(lines)
+    return ConfigError(f"configuration: {head}", hint="config/README.md explains every key", n_mistakes=len(lines))
+
+
+def _line(problem: dict[str, Any], kind: type[BaseModel], prefix: str) -> str:
+    path: Sequence[str | int] = problem["loc"]
+    key = ".".join(str(part) for part in (*filter(None, [prefix]), *path))
+    if problem["type"] == "extra_forbidden":
+        known = list(_fields(kind, path[:-1]))
+        near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
+        return f"there is no key {key!r}" + (f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}")
+    return f"{key} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _fields(kind: type[BaseModel], path: Sequence[str | int]) -> Iterable[str]:
+    for part in path:
+        if isinstance(part, int):
+            continue
+        annotation = kind.model_fields[part].annotation
+        models = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)]
+        if not models:
+            return ()
+        kind = models[0]
+    return kind.model_fields
