@@ -1,0 +1,17 @@
+rule step00:
+    """Turn positions into tiles."""
+    input:
+        own=given(settings.tiles.positions_csv, settings.tiles.plates),
+    output:
+        "<run>/00_tiles/manifest.json",
+    log:
+        "<logs>/00_tiles.log",
+    benchmark:
+        "<logs>/00_tiles.bench.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        spec=spec("00_tiles"),
+        version=version("00_tiles"),
+    shell:
+        "python -m lostlight step 00_tiles --out {output} --params {params.spec:q} > {log} 2>&1"

@@ -1,0 +1,21 @@
+rule step01_shard:
+    """Fetch one plate image per tile, and accept only what is whole and of the right survey."""
+    input:
+        tiles="<run>/00_tiles/manifest.json",
+    output:
+        "<run>/01_download/shards/{scatteritem}.json",
+    log:
+        "<logs>/01_download/{scatteritem}.log",
+    benchmark:
+        "<logs>/01_download/{scatteritem}.bench.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: settings.download.max_connections
+    resources:
+        net=1,
+    params:
+        spec=spec("01_download"),
+        version=version("01_download"),
+    shell:
+        "python -m lostlight step 01_download --upstream {input.tiles} --shard {wildcards.scatteritem}"
+        " --out {output} --params {params.spec:q} --workers {threads} > {log} 2>&1"

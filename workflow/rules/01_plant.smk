@@ -1,0 +1,21 @@
+rule plant:
+    """Plant artificial stars in a twin of every plate; the twin goes through steps 02 to 08 by the same rules."""
+    input:
+        download="<run>/01_download/shards/{scatteritem}.json",
+        masks="<run>/02_masks/shards/{scatteritem}.json",
+        psf="<run>/04_psf/shards/{scatteritem}.json",
+    output:
+        "<run>/planted/01_download/shards/{scatteritem}.json",
+    log:
+        "<logs>/planted/01_plant/{scatteritem}.log",
+    benchmark:
+        "<logs>/planted/01_plant/{scatteritem}.bench.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: WORKERS
+    params:
+        spec=spec(PLANT),
+        version=version(PLANT),
+    shell:
+        "python -m lostlight step 01_plant --upstream {input.download} --upstream {input.masks} --upstream {input.psf}"
+        " --out {output} --params {params.spec:q} --workers {threads} > {log} 2>&1"

@@ -1,0 +1,21 @@
+rule step09:
+    """Tell what was found, what was lost on the way, and how complete the search is."""
+    input:
+        steps=collect("<run>/{step}/manifest.json", step=STEPS[:9]),
+        planted=collect(
+            "<run>/planted/{step}/manifest.json", step=TWIN_STEPS if settings.completeness.n_per_tile else ()
+        ),
+    output:
+        "<run>/09_summary/manifest.json",
+    log:
+        "<logs>/09_summary.log",
+    benchmark:
+        "<logs>/09_summary.bench.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        spec=spec("09_summary"),
+        version=version("09_summary"),
+        upstream=lambda wildcards, input: [f"--upstream {manifest}" for manifest in input],
+    shell:
+        "python -m lostlight step 09_summary {params.upstream} --out {output} --params {params.spec:q} > {log} 2>&1"

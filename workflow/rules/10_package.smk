@@ -1,0 +1,18 @@
+rule step10:
+    """Pack the run into one archive that is the same, byte for byte, for the same run."""
+    input:
+        collect("<run>/{step}/manifest.json", step=STEPS[:10]),
+    output:
+        "<run>/10_package/manifest.json",
+    log:
+        "<logs>/10_package.log",
+    benchmark:
+        "<logs>/10_package.bench.tsv"
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        spec=spec("10_package"),
+        version=version("10_package"),
+        upstream=lambda wildcards, input: [f"--upstream {manifest}" for manifest in input],
+    shell:
+        "python -m lostlight step 10_package {params.upstream} --out {output} --params {params.spec:q} > {log} 2>&1"
