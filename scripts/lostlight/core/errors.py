@@ -172,5 +172,5 @@ class TooManyFailures(LostlightError):
     exit_code = 4
 
 
-class NoWork(Exception):  # noqa: N818  (a voice of the step, not an error)
+class NoWork(Exception):
     """There is nothing to do for this unit, and why."""

@@ -75,8 +75,8 @@ class Parent(_Record):
 class Manifest(_Record):
     """What one step, or one shard of it, did.
 
-    ``manifest.folder`` is the run folder all paths are relative to; it is known from where the manifest lies and is
-    not written.
+    ``manifest.path`` is where it lies and ``manifest.folder`` the run folder all paths are relative to; neither is
+    written.
     """
 
     schema_: str = SCHEMA
@@ -94,21 +94,26 @@ class Manifest(_Record):
     cites: tuple[str, ...] = ()
     units: tuple[UnitRecord, ...] = ()
 
-    _folder: Path = Path()
+    _path: Path = Path("run/step/manifest.json")
+
+    @property
+    def path(self) -> Path:
+        """Where the manifest lies."""
+        return self._path
 
     @property
     def folder(self) -> Path:
         """The run folder."""
-        return self._folder
+        return run_folder(self._path)
 
-    def at(self, folder: Path) -> "Manifest":
-        """Tell the manifest where its run folder is."""
-        self._folder = folder
+    def at(self, path: Path) -> "Manifest":
+        """Tell the manifest where it lies."""
+        self._path = path
         return self
 
     def product(self, unit: UnitRecord, role: str) -> Path:
         """Path of a unit's output."""
-        return self._folder / unit.outputs[role].path
+        return self.folder / unit.outputs[role].path
 
     def ok(self) -> Iterable[UnitRecord]:
         """Iterate over the units that worked."""
@@ -141,7 +146,7 @@ def load(path: Path) -> Manifest:
             hint="was it made by another version? run its step again",
         )
     try:
-        return Manifest.model_validate({"schema_": schema, **content}).at(run_folder(path))
+        return Manifest.model_validate({"schema_": schema, **content}).at(path)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

@@ -1,0 +1,5 @@
+"""Entry for ``python -m lostlight``."""
+
+from lostlight.cli import main
+
+main()

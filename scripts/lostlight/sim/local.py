@@ -1,0 +1,63 @@
+"""A simulated sky at hand: started for as long as a step needs it, found by its seed."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from lostlight.core.errors import ConfigError, LostlightError
+
+VARIABLE = "LOSTLIGHT_SKY"
+"""Environment variable that maps seeds to addresses, as JSON; it reaches every worker of a step."""
+
+
+@contextmanager
+def skies_of(params_json: str) -> Iterator[None]:
+    """Serve every sky that parameters name as ``sky:<seed>``, unless it is served already.
+
+    The servers are processes of their own: workers may then be forked safely, and rendering takes no time from them.
+    """
+    known: dict[str, str] = json.loads(os.environ.get(VARIABLE, "{}"))
+    missing = sorted(set(re.findall(r'"sky:(\d+)"', params_json)) - set(known))
+    servers = [_start(seed) for seed in missing]
+    try:
+        addresses = {seed: _address(server) for seed, server in zip(missing, servers, strict=True)}
+        os.environ[VARIABLE] = json.dumps({**known, **addresses}, sort_keys=True)
+        yield
+    finally:
+        os.environ[VARIABLE] = json.dumps(known, sort_keys=True)
+        for server in servers:
+            server.terminate()
+            server.wait()
+
+
+def serve_forever(seed: int, port: int, faults: Sequence[str], announce: Callable[[str], None]) -> None:
+    """Serve a sky until interrupted, after its address was announced."""
+    from lostlight.sim import faults as trouble
+    from lostlight.sim.server import serve
+
+    pairs = [fault.partition("=")[::2] for fault in faults]
+    known = trouble.Faults.__dataclass_fields__
+    if unknown := [name for name, _ in pairs if name not in known]:
+        raise ConfigError(f"there is no fault {unknown[0]!r}", hint=f"known faults: {', '.join(known)}")
+    with serve(
+        seed, port=port, faults=trouble.Faults(**{name: json.loads(value or "true") for name, value in pairs})
+    ) as server:
+        announce(server.base_url)
+        server.wait()
+
+
+def _start(seed: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "lostlight", "sky", "serve", "--seed", seed, "--port", "0"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def _address(server: subprocess.Popen[str]) -> str:
+    assert server.stdout
+    address = server.stdout.readline().strip()
+    if not address.startswith("http"):
+        raise LostlightError("the simulated sky did not start", hint="try `lostlight sky serve` to see why")
+    return address
