@@ -65,8 +65,7 @@ def run(job: Job, progress: Progress = lambda done, total: None) -> Manifest:
         progress(len(timings), len(planned))
         if record.failure and job.policy.fail_fast:
             break
-    manifest = summed(start, _parents(manifests, job), records)
-    write(job.out, manifest, timings)
+    manifest = write(job.out, summed(start, _parents(manifests, job), records), timings)
     if job.shard is None or job.policy.fail_fast:
         judge(manifest, job.out, job.policy)
     return manifest

@@ -56,7 +56,7 @@ def fold(step_id: str, shards: Sequence[Path], out: Path, policy: RunParams) -> 
     parents = {(p.step, p.path): p for part in parts for p in part.parents}
     manifest = summed(parts[0], list(parents.values()), units)
     timings = {name: entry for path in shards for name, entry in json.loads(_timings(path).read_bytes()).items()}
-    write(out, manifest, timings)
+    manifest = write(out, manifest, timings)
     judge(manifest, out, policy)
     return manifest
 
@@ -91,10 +91,12 @@ def judge(manifest: Manifest, out: Path, policy: RunParams) -> None:
     raise error
 
 
-def write(out: Path, manifest: Manifest, timings: Mapping[str, Timing]) -> None:
-    """Write a manifest and, beside it and never hashed, its timings."""
+def write(out: Path, manifest: Manifest, timings: Mapping[str, Timing]) -> Manifest:
+    """Write a manifest and, beside it and never hashed, its timings; give the manifest as written."""
+    written = manifest.model_copy(update={"timings": _timings(out).name}).at(out)
     atomic.write_json(_timings(out), timings)
-    atomic.write_json(out, manifest.model_copy(update={"timings": _timings(out).name}).dump())
+    atomic.write_json(out, written.dump())
+    return written
 
 
 def _timings(out: Path) -> Path:
