@@ -1,0 +1,61 @@
+"""Walk the steps one after the other in one process: for notebooks, tests and benchmarks. Snakemake does the rest."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lostlight import runner
+from lostlight.core import config as configuration
+from lostlight.core.manifest import Manifest
+from lostlight.core.params import Params, PipelineConfig
+from lostlight.core.step import Step, find
+from lostlight.sim import local
+from lostlight.vocab.steps import PLANT, STEPS, TWIN_STEPS
+
+_TWIN = "planted"
+
+
+def walk(
+    config: PipelineConfig, run_folder: Path, *, steps: Sequence[str] = STEPS, workers: int = 1
+) -> Iterator[Manifest]:
+    """Run steps in reading order, the planted twin before the summary, and give each manifest as it is written.
+
+    Raises
+    ------
+    LostlightError
+        As `runner.run` does; the manifests before it are on disk.
+    """
+    with local.skies_of(config.model_dump_json()):
+        for step_id in steps:
+            if step_id == "09_summary" and config.completeness.n_per_tile:
+                for twin_id in (PLANT, *TWIN_STEPS[1:]):
+                    yield _run(twin_id, config, run_folder, f"{_TWIN}/", workers)
+            yield _run(step_id, config, run_folder, "", workers)
+
+
+def manifest_path(run_folder: Path, step_id: str, twin: str = "") -> Path:
+    """Where the manifest of a step lies; in the twin the planted plates take the place of the downloaded ones."""
+    folder = TWIN_STEPS[0] if step_id == PLANT else step_id
+    return run_folder / f"{twin}{folder}" / "manifest.json"
+
+
+def _run(step_id: str, config: PipelineConfig, run_folder: Path, twin: str, workers: int) -> Manifest:
+    step = find(step_id)
+    kind: type[Params] = step.params
+    params = configuration.check_section(kind, configuration.section(config, step_id), step_id)
+    job = runner.Job(
+        step_id=step_id,
+        params=params,
+        out=manifest_path(run_folder, step_id, twin),
+        upstream=_upstream(step, config, run_folder, twin),
+        workers=workers,
+        policy=config.run,
+    )
+    return runner.run(job)
+
+
+def _upstream(step: Step, config: PipelineConfig, run_folder: Path, twin: str) -> list[Path]:
+    source = "" if step.id == PLANT else twin
+    own = [manifest_path(run_folder, step_id, source) for step_id in step.after]
+    if step.id != "09_summary" or not config.completeness.n_per_tile:
+        return own
+    return own + [manifest_path(run_folder, twin_id, f"{_TWIN}/") for twin_id in (PLANT, *TWIN_STEPS[1:])]
