@@ -12,7 +12,7 @@ TWIN = "@planted"
 
 
 def plan(manifests: Sequence[Manifest], params: Params) -> list[Unit]:
-    """Plan one unit named ``run`` whose inputs are the manifests themselves, by step: the `plan` of a gathering step."""
+    """Plan one unit named ``run`` whose inputs are the manifests by step: the `plan` of a gathering step."""
     folders = {manifest.folder for manifest in manifests}
     inputs: dict[str, Path] = {}
     for manifest in manifests:
@@ -22,7 +22,7 @@ def plan(manifests: Sequence[Manifest], params: Params) -> list[Unit]:
 
 
 def load_run(inputs: Mapping[str, Path]) -> tuple[dict[str, Manifest], dict[str, Manifest]]:
-    """Read the manifests of a run and of its planted twin, each by step; raises ContractError as `manifest.load` does."""
+    """Read the manifests of a run and of its planted twin, each by step; raises ContractError as `load` does."""
     run: dict[str, Manifest] = {}
     twin: dict[str, Manifest] = {}
     for role in sorted(inputs):

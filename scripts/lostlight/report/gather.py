@@ -1,0 +1,120 @@
+"""What happened in a run, from its manifests alone: tiles, where each one stopped, failures, metrics."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from lostlight.core.errors import Fact
+from lostlight.core.manifest import Manifest, UnitRecord
+from lostlight.vocab.steps import STEPS
+
+TILE_STEPS = STEPS[1:9]
+"""The steps that work tile by tile, in order."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Units that failed alike: the type, one message, what to do, and how many of which."""
+
+    step: str
+    type: str
+    message: str
+    hint: str
+    units: tuple[str, ...]
+    is_twin: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    """The manifests of a run and of its planted twin, by step."""
+
+    manifests: Mapping[str, Manifest]
+    twin: Mapping[str, Manifest]
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run."""
+        return next(iter(self.manifests.values())).run_id
+
+    @cached_property
+    def statuses(self) -> dict[str, dict[str, str]]:
+        """Tile to step to ok, skipped or failed; a step the tile never came to is absent."""
+        statuses: dict[str, dict[str, str]] = {}
+        for step_id in TILE_STEPS:
+            if step_id in self.manifests:
+                for unit in self.manifests[step_id].units:
+                    statuses.setdefault(unit.id, {})[step_id] = unit.status
+        return dict(sorted(statuses.items()))
+
+    def outcome(self, tile_id: str) -> str:
+        """Give done, failed or skipped: what became of a tile."""
+        statuses = self.statuses.get(tile_id, {})
+        if "failed" in statuses.values():
+            return "failed"
+        return "done" if statuses.get(TILE_STEPS[-1]) == "ok" else "skipped"
+
+    def units(self, step_id: str, status: str = "ok", twin: bool = False) -> Iterator[UnitRecord]:
+        """Iterate over the units of a step in a given status, in order of their ids."""
+        manifest = (self.twin if twin else self.manifests).get(step_id)
+        if manifest:
+            yield from sorted((unit for unit in manifest.units if unit.status == status), key=lambda unit: unit.id)
+
+    def paths(self, step_id: str, role: str, twin: bool = False) -> dict[str, Path]:
+        """Give tile to the product it has in a role of a step."""
+        folder = self.folder(twin)
+        found = ((unit.id, unit.outputs.get(role)) for unit in self.units(step_id, twin=twin))
+        return {tile_id: folder / product.path for tile_id, product in found if product}
+
+    def folder(self, twin: bool = False) -> Path:
+        """Give the folder that the paths of the manifests are relative to."""
+        manifests = self.twin if twin else self.manifests
+        return next((manifest.folder for manifest in manifests.values()), Path())
+
+    def metric(self, step_id: str, unit_id: str, name: str) -> Fact:
+        """Give one metric of one unit; None if it was not measured."""
+        return next((unit.metrics.get(name) for unit in self.units(step_id) if unit.id == unit_id), None)
+
+    def metrics(self, step_id: str, name: str) -> dict[str, float]:
+        """Give tile to the number it has under a name in the metrics of a step."""
+        found = ((unit.id, unit.metrics.get(name)) for unit in self.units(step_id))
+        return {tile_id: float(value) for tile_id, value in found if isinstance(value, int | float)}
+
+    @cached_property
+    def troubles(self) -> list[Trouble]:
+        """Failures of the run and of its twin, grouped by step and type, the most frequent first."""
+        groups: dict[tuple[bool, str, str], list[UnitRecord]] = {}
+        for is_twin, manifests in ((False, self.manifests), (True, self.twin)):
+            for step_id in sorted(manifests):
+                for unit in manifests[step_id].units:
+                    if unit.status == "failed" and unit.failure:
+                        groups.setdefault((is_twin, step_id, unit.failure.type), []).append(unit)
+        troubles = [_trouble(key, sorted(units, key=lambda unit: unit.id)) for key, units in groups.items()]
+        return sorted(troubles, key=lambda trouble: (-len(trouble.units), trouble.step, trouble.type))
+
+    @property
+    def warnings(self) -> Counter[tuple[str, str]]:
+        """Count the warnings of the run by step and words."""
+        return Counter(
+            (step_id, warning)
+            for step_id, manifest in self.manifests.items()
+            for unit in manifest.units
+            for warning in unit.warnings
+        )
+
+    @property
+    def software(self) -> dict[str, str]:
+        """Versions of everything that had a part in the run."""
+        return {name: version for m in self.manifests.values() for name, version in m.software.items()}
+
+    @property
+    def cites(self) -> list[str]:
+        """Keys of what to cite, without repetition, in order of the steps."""
+        return list(dict.fromkeys(key for _, m in sorted(self.manifests.items()) for key in m.cites))
+
+
+def _trouble(key: tuple[bool, str, str], units: list[UnitRecord]) -> Trouble:
+    is_twin, step_id, kind = key
+    first = units[0].failure
+    return Trouble(step_id, kind, first.message, first.hint, tuple(unit.id for unit in units), is_twin)

@@ -1,0 +1,72 @@
+"""What happened, in ten lines."""
+
+from pathlib import Path
+
+from lostlight.core.errors import ContractError
+from lostlight.core.manifest import load
+from lostlight.report.gather import TILE_STEPS, Run
+from lostlight.report.verify import manifest_paths
+
+MAX_TROUBLES = 4
+
+
+def show(run_folder: Path) -> str:
+    """Say in at most ten lines what a run did, what it found, what failed and where the report is.
+
+    Raises
+    ------
+    ContractError
+        If the folder holds no manifest, or one that cannot be read.
+    """
+    run = _load(run_folder)
+    lines = [_tiles(run), *_found(run), *_troubles(run)]
+    report = run_folder / "09_summary" / "products" / "report.html"
+    lines.append(f"report: {report}" if report.is_file() else _unfinished(run))
+    return "\n".join(lines)
+
+
+def _load(run_folder: Path) -> Run:
+    found = [path for path in manifest_paths(run_folder) if path.name == "manifest.json"]
+    manifests = [load(path) for path in found]
+    if not any(manifest.folder == run_folder for manifest in manifests):
+        raise ContractError(f"{run_folder} holds no manifest", hint="give the folder of a run: data/runs/<run_id>")
+    twin = {manifest.step: manifest for manifest in manifests if manifest.folder != run_folder}
+    return Run({manifest.step: manifest for manifest in manifests if manifest.folder == run_folder}, twin)
+
+
+def _tiles(run: Run) -> str:
+    outcomes = [run.outcome(tile_id) for tile_id in run.statuses]
+    words = ", ".join(f"{outcomes.count(word)} {word}" for word in ("done", "failed", "skipped") if word in outcomes)
+    return f"run {run.run_id}: {_plural(len(outcomes), 'tile')}" + (f" ({words})" if words else "")
+
+
+def _found(run: Run) -> list[str]:
+    summary = run.manifests.get("09_summary")
+    if not summary or not summary.metrics:
+        return []
+    metrics = summary.metrics
+    lines = [
+        f"{metrics.get('n_detections', 0):,.0f} detections, {_plural(metrics.get('n_candidates', 0), 'candidate')}"
+    ]
+    if (depth := metrics.get("m50_mag")) is not None:
+        lines.append(f"half of the planted stars are recovered at magnitude {depth:.2f}")
+    return lines
+
+
+def _troubles(run: Run) -> list[str]:
+    lines = []
+    for trouble in run.troubles[:MAX_TROUBLES]:
+        where = f"{trouble.step} (planted)" if trouble.is_twin else trouble.step
+        hint = f" → {trouble.hint}" if trouble.hint else ""
+        lines.append(f"{where}: {_plural(len(trouble.units), 'tile')} {trouble.type}: {trouble.message}{hint}")
+    more = run.troubles[MAX_TROUBLES:]
+    return [*lines, f"and {_plural(len(more), 'other kind')} of failure"] if more else lines
+
+
+def _unfinished(run: Run) -> str:
+    reached = [step_id for step_id in TILE_STEPS if step_id in run.manifests]
+    return f"no report yet; the last step with a manifest is {reached[-1] if reached else next(iter(run.manifests))}"
+
+
+def _plural(number: float, word: str) -> str:
+    return f"{number:,.0f} {word}" + ("" if number == 1 else "s")

@@ -1,0 +1,122 @@
+"""What the report knows of all detections, gathered tile by tile so that memory does not grow with their number."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from astropy.table import Table
+
+from lostlight.vocab import bits
+
+CUTS: tuple[bits.Bit, ...] = tuple(bit for bit in bits.FILTER if bit.name not in bits.LABELS)
+"""The filter bits that remove a row, in order."""
+
+CUT_MASK = sum(bit.value for bit in CUTS)
+
+FIELD_CELLS = 12
+"""The field of a tile is divided into this many cells along each axis."""
+
+RESIDUAL_ARCSEC = 3.0
+"""Reach of the map of astrometric residuals."""
+
+
+@dataclass
+class Histogram:
+    """Counts in equal bins from `low` to `high`; what falls outside, and NaN, is left out."""
+
+    low: float
+    high: float
+    n_bins: int
+    counts: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counts = np.zeros(self.n_bins, dtype=np.int64)
+
+    @property
+    def edges(self) -> np.ndarray:
+        """Edges of the bins, shape (n_bins + 1,)."""
+        return np.linspace(self.low, self.high, self.n_bins + 1)
+
+    def add(self, values: np.ndarray) -> None:
+        """Count finite values."""
+        self.counts += np.histogram(values[np.isfinite(values)], bins=self.n_bins, range=(self.low, self.high))[0]
+
+    def median(self) -> float:
+        """Give the median to the width of a bin; NaN without counts."""
+        cumulative = np.cumsum(self.counts)
+        if not cumulative[-1]:
+            return float("nan")
+        middle = int(np.searchsorted(cumulative, cumulative[-1] / 2))
+        return float(self.edges[middle : middle + 2].mean())
+
+
+def _measures() -> dict[str, Histogram]:
+    return {
+        "mag_auto": Histogram(-10, 40, 500),
+        "fwhm_px": Histogram(0, 20, 200),
+        "log_snr": Histogram(0, 5, 100),
+    }
+
+
+@dataclass
+class Tally:
+    """Counts over every detection of the run; `add` one tile at a time."""
+
+    n_detections: int = 0
+    n_alone: dict[str, int] = field(default_factory=lambda: {bit.name: 0 for bit in CUTS})
+    n_left: dict[str, int] = field(default_factory=lambda: {bit.name: 0 for bit in CUTS})
+    n_labelled: dict[str, int] = field(default_factory=lambda: dict.fromkeys(sorted(bits.LABELS), 0))
+    detections: dict[str, Histogram] = field(default_factory=_measures)
+    separations: Histogram = field(default_factory=lambda: Histogram(0, 30, 300))
+    residuals: np.ndarray = field(default_factory=lambda: np.zeros((60, 60), dtype=np.int64))
+    fwhm_map: np.ndarray = field(default_factory=lambda: np.zeros((FIELD_CELLS, FIELD_CELLS, 150), dtype=np.int64))
+
+    def add(self, table: Table, shape: tuple[int, int]) -> None:
+        """Count the detections of one tile, a FLAGGED table, of an image of the given shape (ny, nx)."""
+        flags = np.asarray(table["flags"], dtype=np.int64)
+        self.n_detections += len(table)
+        left = np.ones(len(table), dtype=bool)
+        for bit in CUTS:
+            hit = (flags & bit.value) != 0
+            left &= ~hit
+            self.n_alone[bit.name] += int(hit.sum())
+            self.n_left[bit.name] += int(left.sum())
+        for bit in bits.FILTER:
+            if bit.name in bits.LABELS:
+                self.n_labelled[bit.name] += int(((flags & bit.value) != 0).sum())
+        for name, values in measures(table).items():
+            self.detections[name].add(values)
+        self._add_field(table, shape)
+
+    def add_matches(self, separations_arcsec: np.ndarray) -> None:
+        """Count the separations of matched pairs."""
+        self.separations.add(separations_arcsec)
+
+    def add_residuals(self, east_arcsec: np.ndarray, north_arcsec: np.ndarray) -> None:
+        """Count offsets of detection minus catalogue."""
+        reach = (-RESIDUAL_ARCSEC, RESIDUAL_ARCSEC)
+        self.residuals += np.histogram2d(north_arcsec, east_arcsec, bins=60, range=(reach, reach))[0].astype(np.int64)
+
+    def fwhm_median_px(self) -> np.ndarray:
+        """Median FWHM of clean stars over the field of a tile, shape (cells, cells), NaN where there are too few."""
+        cumulative = np.cumsum(self.fwhm_map, axis=2)
+        total = cumulative[:, :, -1]
+        middle = np.argmax(cumulative >= total[:, :, None] / 2, axis=2)
+        return np.where(total >= 3, (middle + 0.5) * 0.1, np.nan)
+
+    def _add_field(self, table: Table, shape: tuple[int, int]) -> None:
+        clean = (np.asarray(table["extraction_flags"]) == 0) & (np.asarray(table["snr_win"]) > 20)
+        fwhm = np.asarray(table["fwhm_px"], dtype=float)
+        clean &= np.isfinite(fwhm) & (fwhm > 0) & (fwhm < 15)
+        row = np.clip(np.asarray(table["y_px"])[clean] / shape[0] * FIELD_CELLS, 0, FIELD_CELLS - 1).astype(int)
+        column = np.clip(np.asarray(table["x_px"])[clean] / shape[1] * FIELD_CELLS, 0, FIELD_CELLS - 1).astype(int)
+        np.add.at(self.fwhm_map, (row, column, (fwhm[clean] * 10).astype(int)), 1)
+
+
+def measures(table: Table) -> dict[str, np.ndarray]:
+    """Give the magnitude, FWHM and log10 signal to noise of a table of detections."""
+    snr = np.asarray(table["snr_win"], dtype=float)
+    return {
+        "mag_auto": np.asarray(table["mag_auto"], dtype=float),
+        "fwhm_px": np.asarray(table["fwhm_px"], dtype=float),
+        "log_snr": np.log10(np.where(snr > 0, snr, np.nan)),
+    }

@@ -1,0 +1,106 @@
+"""Step 10: the run as one archive that can be checked, shared and cited."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from lostlight.core import whole
+from lostlight.core.errors import ContractError
+from lostlight.core.manifest import Manifest, load
+from lostlight.core.params import PackageParams
+from lostlight.core.step import Outputs, Result, Unit, step
+from lostlight.io import archive
+
+IMAGES = frozenset({"image", "clean", "mask"})
+"""Roles left out unless images are asked for: they are most of the bytes and can be made again."""
+
+README = """\
+{title}
+{underline}
+
+Start with 09_summary/products/report.html. candidates.ecsv (.vot, .parquet, .reg) beside it holds the candidates,
+flags.fits every detection with the cuts it fails.
+
+Each NN_name/manifest.json says what a step did, with which parameters and software, and the sha256 of all it read and
+made; paths are relative to this folder. planted/ is the same run with artificial stars in its plates.
+{images}
+Check that nothing was altered:
+
+    sha256sum -c SHA256SUMS
+"""
+WITH_IMAGES = "Plates and masks are included.\n"
+WITHOUT_IMAGES = "Plates and masks are left out (package.images: false): `lostlight verify` will miss them here.\n"
+
+
+@step(
+    "10_package",
+    after=(
+        "00_tiles",
+        "01_download",
+        "02_masks",
+        "03_detect",
+        "04_psf",
+        "05_measure",
+        "06_reference",
+        "07_xmatch",
+        "08_filter",
+        "09_summary",
+    ),
+    makes={"package": "package.zip", "sha256": "package.zip.sha256"},
+    params=PackageParams,
+    version=1,
+    plan=whole.plan,
+)
+def package(unit: Unit, params: PackageParams, out: Outputs) -> Result:
+    """Pack manifests, tables and report into an archive that is the same bytes for the same run, and reopen it."""
+    manifests = _lineage(unit.inputs.values())
+    home = next(m.folder for m in manifests.values() if m.step == "00_tiles")
+    products = _products(manifests.values(), params.images)
+    members: dict[str, Path | bytes] = {_name(path, home): path for path in (*manifests, *products)}
+    members["README.txt"] = _readme(next(iter(manifests.values())).run_id, params.images)
+    hashes = archive.pack(out["package"], members)
+    for path, sha256 in products.items():
+        name = _name(path, home)
+        if hashes[name] != sha256:
+            raise ContractError(
+                f"{name} was altered: its sha256 is {hashes[name][:16]}…, its manifest says {sha256[:16]}…",
+                hint="delete the file and run its step again; it will be made anew",
+                path=name,
+            )
+    archive.check(out["package"], hashes)
+    archive.write_sha256(out["package"], out["sha256"])
+    sizes = {"n_manifests": len(manifests), "n_products": len(products), "n_members": len(hashes)}
+    return Result(metrics={**sizes, "package_bytes": out["package"].stat().st_size})
+
+
+def _lineage(paths: Iterable[Path]) -> dict[Path, Manifest]:
+    """Read manifests and all they were made from: shards, and the planted twin that the summary has read."""
+    found: dict[Path, Manifest] = {}
+    waiting = [Path(os.path.normpath(path)) for path in paths]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found[path] = load(path)
+            folder = found[path].folder
+            waiting += [Path(os.path.normpath(folder / parent.path)) for parent in found[path].parents]
+    return found
+
+
+def _products(manifests: Iterable[Manifest], images: bool) -> dict[Path, str]:
+    return {
+        Path(os.path.normpath(manifest.folder / product.path)): product.sha256
+        for manifest in manifests
+        for unit in manifest.units
+        for role, product in unit.outputs.items()
+        if images or role not in IMAGES
+    }
+
+
+def _name(path: Path, home: Path) -> str:
+    return Path(os.path.relpath(path, home)).as_posix()
+
+
+def _readme(run_id: str, images: bool) -> bytes:
+    title = f"Lostlight run {run_id}"
+    words = WITH_IMAGES if images else WITHOUT_IMAGES
+    return README.format(title=title, underline="=" * len(title), images=words).encode()
