@@ -1,10 +1,8 @@
 """One rule per sharded step folds the manifests of its shards into the manifest of the step."""
 
 SHARDED = [(step, rule_name(step), step, "") for step in STEPS if step not in WHOLE]
-SHARDED += [
-    (PLANT if step == TWIN_STEPS[0] else step, rule_name(step).replace("step", "planted"), step, "planted/")
-    for step in TWIN_STEPS
-]
+SHARDED += [(step, rule_name(step).replace("step", "planted"), step, "planted/") for step in TWIN_STEPS[1:]]
+SHARDED += [(PLANT, "planted01", TWIN_STEPS[0], "planted/")]
 
 for step_id, name, folder, twin in SHARDED:
 
@@ -12,7 +10,9 @@ for step_id, name, folder, twin in SHARDED:
         name:
             name
         input:
-            gather.shards(f"<run>/{twin}{folder}/shards/{{scatteritem}}.json"),
+            shards=gather.shards(f"<run>/{twin}{folder}/shards/{{scatteritem}}.json"),
+            # So that `--until` a step leaves the manifests of the steps behind it as well.
+            after=manifests_after(step_id, twin),
         output:
             f"<run>/{twin}{folder}/manifest.json",
         log:
@@ -23,4 +23,4 @@ for step_id, name, folder, twin in SHARDED:
         params:
             step=step_id,
         shell:
-            "python -m lostlight fold {params.step} --out {output} {input} > {log} 2>&1"
+            "python -m lostlight fold {params.step} --out {output} {input.shards} > {log} 2>&1"

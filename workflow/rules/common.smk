@@ -31,3 +31,8 @@ def version(step_id):
 def given(*paths):
     """Files of the user's own, where there are any; editing one re-runs the steps that read it."""
     return [path for path in paths if path and Path(path).is_file()]
+
+
+def manifests_after(step_id, twin):
+    """Manifests of the steps that a step reads; only the stars are planted with an eye on the plates themselves."""
+    return [f"<run>/{'' if step_id == PLANT else twin}{parent}/manifest.json" for parent in declared(step_id)["after"]]

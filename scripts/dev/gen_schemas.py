@@ -1,0 +1,43 @@
+"""Write the JSON schemas that editors and other programs check files against.
+
+With --check, write nothing and fail where a file is not fresh.
+"""
+
+import json
+import sys
+
+from gen_docs import ROOT, settle
+
+from lostlight.core.manifest import Manifest
+from lostlight.core.params import PipelineConfig
+from lostlight.vocab import columns
+
+SCHEMAS = ROOT / "workflow" / "schemas"
+DRAFT = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+
+
+def main() -> int:
+    """Write the schemas, or with --check tell which are not fresh."""
+    contents = {"pipeline.schema.json": pipeline(), "manifest.schema.json": manifest(), "columns.json": column_list()}
+    return settle({SCHEMAS / name: json.dumps(content, indent=1) + "\n" for name, content in contents.items()})
+
+
+def pipeline() -> dict:
+    """Schema of the configuration."""
+    return {**DRAFT, **PipelineConfig.model_json_schema()}
+
+
+def manifest() -> dict:
+    """Schema of a manifest, under the names the file uses."""
+    schema = Manifest.model_json_schema(mode="serialization")
+    schema["properties"] = {"schema": schema["properties"].pop("schema_"), **schema["properties"]}
+    return {**DRAFT, **schema}
+
+
+def column_list() -> dict:
+    """Every column of every table."""
+    return {name: column._asdict() for name, column in columns.COLUMNS.items()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

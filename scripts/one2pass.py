@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""From a list of positions, or your own plates, to the report: the familiar front end to the workflow.
+
+Exit codes: 0 done; 1 a bug; 2 configuration; 3 a broken manifest; 4 too many tiles failed; 5 a program is missing;
+6 a remote service is down.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from lostlight import progress
+from lostlight.core import config
+from lostlight.core.errors import ConfigError, ContractError, LostlightError
+from lostlight.vocab.steps import STEPS, rule
+
+ROOT = Path(__file__).resolve().parents[1]
+DONE = re.compile(r"^(\d+) of (\d+) steps")
+STATUS = re.compile(r"non-zero exit status (\d+)")
+
+
+def launch(
+    overlay: Mapping[str, Any],
+    layers: Sequence[Path] = (),
+    *,
+    from_step: str = "",
+    to_step: str = "",
+    until: Sequence[str] = (),
+    dry_run: bool = False,
+) -> int:
+    """Lay `overlay` over config/pipeline.yaml and `layers`, run the workflow, tell the outcome; gives the exit code.
+
+    Raises
+    ------
+    ConfigError, ContractError
+        Before anything is started: a wrong key or value, or a first step whose upstream manifests are not there.
+    """
+    content: dict[str, Any] = {}
+    for path in (ROOT / "config" / "pipeline.yaml", *layers):
+        content = config.merge(content, config.read_yaml(path))
+    content = config.merge(content, overlay)
+    settings = config.check(content)
+    folder = Path("data/runs") / settings.run.id
+    targets = _targets(folder, from_step, to_step, until)
+    with tempfile.TemporaryDirectory() as scratch:
+        # The run keeps the configuration it was made with; a dry run leaves nothing behind.
+        written = Path(scratch if dry_run else folder) / "config.yaml"
+        written.parent.mkdir(parents=True, exist_ok=True)
+        written.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+        command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(ROOT / "Snakefile")]
+        command += ["--workflow-profile", str(ROOT / "workflow" / "profiles" / "local"), "--configfile", str(written)]
+        if settings.run.workers:
+            command += ["--cores", str(settings.run.workers)]
+        if dry_run:
+            return subprocess.call([*command, "--dry-run", "--quiet", "rules"])
+        return _conclude(folder, _watch(command, settings.run.id))
+
+
+def _targets(folder: Path, from_step: str, to_step: str, until: Sequence[str]) -> list[str]:
+    first, last = _position(from_step or STEPS[0]), _position(to_step or STEPS[-1])
+    if first > last:
+        raise ConfigError(f"--from-step {from_step} comes after --to-step {to_step}", hint="swap them")
+    for step_id in STEPS[:first]:
+        if not (folder / step_id / "manifest.json").is_file():
+            raise ContractError(
+                f"--from-step {from_step}: {folder / step_id} has no manifest",
+                hint=f"run the steps before it first, or name a finished run with --run-id (from {step_id} on)",
+            )
+    chosen = [rule(STEPS[last]), *until] if to_step or not until else list(until)
+    again = ["--forcerun", _worker_rule(STEPS[first])] if from_step else []
+    return [*chosen, *again]
+
+
+def _worker_rule(step_id: str) -> str:
+    return rule(step_id) if step_id in ("00_tiles", "09_summary", "10_package") else f"{rule(step_id)}_shard"
+
+
+def _position(name: str) -> int:
+    """Find a step by id, number or word: 03_detect, 3, 03 or detect."""
+    for index, step_id in enumerate(STEPS):
+        number, word = step_id.split("_", 1)
+        if name in (step_id, word) or (name.isdigit() and int(name) == int(number)):
+            return index
+    raise ConfigError(f"there is no step {name!r}", hint=f"steps: {', '.join(STEPS)}")
+
+
+def _watch(command: Sequence[str], run_id: str) -> int:
+    """Run Snakemake, show how far it is, keep all it says in the log; gives the exit code of the first failed job."""
+    log = Path("logs") / run_id / "snakemake.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    status = 0
+    with (
+        log.open("w") as kept,
+        progress.shown(run_id) as report,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process,
+    ):
+        assert process.stdout
+        for line in process.stdout:
+            kept.write(line)
+            if found := DONE.match(line):
+                report(int(found[1]), int(found[2]))
+            elif found := STATUS.search(line):
+                status = status or int(found[1])
+            elif line.lstrip().startswith(("lostlight: ", "LockException")):
+                click.echo(line.strip(), err=True)
+    if process.returncode:
+        click.echo(f"the workflow stopped; everything it said is in {log}", err=True)
+    return process.returncode and (status or process.returncode)
+
+
+def _conclude(folder: Path, status: int) -> int:
+    from lostlight.report.show import show
+
+    if any(folder.glob("*/manifest*.json")):
+        click.echo(show(folder))
+    report = folder / "09_summary" / "products" / "report.html"
+    if not status and report.is_file():
+        click.echo(f"report: {report}")
+    return status
+
+
+def new_run_id() -> str:
+    """Name a run by the time it starts."""
+    return datetime.now().strftime("run-%Y%m%d_%H%M%S")
+
+
+def presets(names: Sequence[str]) -> list[Path]:
+    """Find presets by name; raises ConfigError with the known names."""
+    known = {path.stem: path for path in sorted((ROOT / "config" / "presets").glob("*.yaml"))}
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"there is no preset {name!r}", hint=f"presets: {', '.join(known)}")
+    return [known[name] for name in names]
+
+
+def exit_with(start: Any) -> None:
+    """Call `start` and leave with its exit code, or with that of the error a user can act on."""
+    try:
+        sys.exit(start())
+    except LostlightError as error:
+        click.echo(f"{Path(sys.argv[0]).name}: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]}, epilog="Exit codes: see the head of this file."
+)
+@click.option("--ra", type=float, help="right ascension in degrees")
+@click.option("--dec", type=float, help="declination in degrees")
+@click.option("--positions", type=click.Path(path_type=Path), help="CSV with columns ra_deg and dec_deg")
+@click.option("--images", type=click.Path(path_type=Path), help="your own plates: a FITS file or a folder of them")
+@click.option("--reference", type=click.Path(path_type=Path), help="your own catalogue: CSV, FITS, VOTable or ECSV")
+@click.option("--preset", multiple=True, help="configuration of config/presets to lay over; repeatable")
+@click.option("--config", "layers", multiple=True, type=click.Path(path_type=Path), help="the same, from a file")
+@click.option("--engine", type=click.Choice(["auto", "reference", "embedded"]), help="programs, or in process")
+@click.option("--run-id", default="", help="name of the run; default run-YYYYMMDD_HHMMSS")
+@click.option("--from-step", default="", help="do this step and what follows again")
+@click.option("--to-step", default="", help="stop after this step")
+@click.option("--until", multiple=True, help="stop after this rule of the workflow; repeatable")
+@click.option("--workers", type=int, help="processes; default: all cores")
+@click.option("--dry-run", "-n", is_flag=True, help="say what would be done")
+def main(**options: Any) -> None:
+    """Search positions, or your own plates, for what vanished: positions in, report out."""
+
+    def start() -> int:
+        return launch(
+            _overlay(options),
+            [*presets(options["preset"]), *options["layers"]],
+            from_step=options["from_step"],
+            to_step=options["to_step"],
+            until=options["until"],
+            dry_run=options["dry_run"],
+        )
+
+    exit_with(start)
+
+
+def _overlay(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn the options into configuration."""
+    overlay: dict[str, Any] = {"run": {"id": options["run_id"] or new_run_id()}}
+    if (options["ra"] is None) != (options["dec"] is None):
+        raise ConfigError("--ra and --dec belong together", hint="give both, in degrees")
+    if options["ra"] is not None:
+        positions = [{"ra_deg": options["ra"], "dec_deg": options["dec"]}]
+        overlay["tiles"] = {"positions": positions, "positions_csv": ""}
+    if options["positions"]:
+        overlay.setdefault("tiles", {}).setdefault("positions", [])
+        overlay["tiles"]["positions_csv"] = str(options["positions"])
+    if options["images"]:
+        overlay["download"] = {"source": "folder", "folder": str(options["images"]), "survey": "any", "url": ""}
+    if options["reference"]:
+        overlay["reference"] = {"own": {"path": str(options["reference"])}}
+    if options["engine"]:
+        overlay["engine"] = options["engine"]
+    if options["workers"]:
+        overlay["run"]["workers"] = options["workers"]
+    return overlay
+
+
+if __name__ == "__main__":
+    main()
