@@ -1,0 +1,60 @@
+"""Cut a tile out of a plate, the sky solution of the plate kept."""
+
+import numpy as np
+from astropy.io.fits import Header
+from numpy.typing import NDArray
+
+from lostlight.core.errors import BadImage
+from lostlight.science.plate.validate import Asked, reject
+from lostlight.science.plate.wcs import pixel_scale_arcsec, sky_to_pix, sky_wcs
+
+
+def margin_px(header: Header, ra_deg: float, dec_deg: float) -> float:
+    """Give the distance of a position from the nearest border of an image, in pixels; negative or NaN outside."""
+    x, y = (float(value) for value in sky_to_pix(sky_wcs(header), ra_deg, dec_deg))
+    return float(np.min([x + 0.5, y + 0.5, header["NAXIS1"] - 0.5 - x, header["NAXIS2"] - 0.5 - y]))
+
+
+def cut(data: NDArray, header: Header, asked: Asked) -> tuple[NDArray, Header]:
+    """Cut the field that was asked for out of an image.
+
+    Parameters
+    ----------
+    data : ndarray, shape (ny, nx)
+        The plate.
+    header : Header
+        Its header, with a plate solution (CNPIX1 and CNPIX2 are moved) or a projection (CRPIX1 and CRPIX2 are).
+    asked : Asked
+        The field; sides are along the pixel axes.
+
+    Returns
+    -------
+    data : ndarray
+        The part of the field that lies on the plate.
+    header : Header
+
+    Raises
+    ------
+    BadImage
+        If the position does not lie on the plate.
+    """
+    if not margin_px(header, asked.ra_deg, asked.dec_deg) >= 0:
+        where = f"RA {asked.ra_deg:.4f} Dec {asked.dec_deg:+.4f}"
+        raise reject(BadImage, "WRONG_FIELD", f"{where} does not lie on the plate", "give the plate that covers it")
+    x, y = (float(value) for value in sky_to_pix(sky_wcs(header), asked.ra_deg, asked.dec_deg))
+    scale = pixel_scale_arcsec(header)
+    x0, x1 = _span(x, asked.width_arcmin * 60 / scale, data.shape[1])
+    y0, y1 = _span(y, asked.height_arcmin * 60 / scale, data.shape[0])
+    moved = header.copy()
+    for axis, start in ((1, x0), (2, y0)):
+        if f"CNPIX{axis}" in moved:
+            moved[f"CNPIX{axis}"] += start
+        if f"CRPIX{axis}" in moved:
+            moved[f"CRPIX{axis}"] -= start
+        moved[f"NAXIS{axis}"] = (x1 - x0, y1 - y0)[axis - 1]
+    return data[y0:y1, x0:x1], moved
+
+
+def _span(centre_px: float, width_px: float, n_px: int) -> tuple[int, int]:
+    start = round(centre_px + 0.5 - width_px / 2)
+    return max(0, start), min(n_px, start + round(width_px))

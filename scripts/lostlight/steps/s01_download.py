@@ -1,0 +1,139 @@
+"""Step 01: one validated image per tile, from an archive, from own plates or from the simulated sky."""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from astropy.io.fits import Header
+
+from lostlight.core.errors import BadImage, ConfigError, NoWCS, UnitError
+from lostlight.core.manifest import Manifest
+from lostlight.core.params import DownloadParams
+from lostlight.core.step import Outputs, Result, Unit, step
+from lostlight.io import cache, dss, fits, http, plates, tables
+from lostlight.science.plate.cutout import cut, margin_px
+from lostlight.science.plate.validate import Asked, accept, reject
+from lostlight.science.plate.wcs import pixel_scale_arcsec
+from lostlight.science.sky.epoch import plate_epoch
+
+_LATER = {"frames": "the calibrated frames of step 11", "mosaic": "the mosaics of step 12"}
+_FACTS = ("ra_deg", "dec_deg", "width_arcmin", "height_arcmin", "plates")
+
+
+def plan(manifests: Sequence[Manifest], params: DownloadParams) -> list[Unit]:
+    """Plan one unit per row of the table of tiles, with the own plate that shows it where there are own plates."""
+    _refuse_unusable(params)
+    own = plates.images(params.folder) if params.source == "folder" else []
+    headers = _headers(own)
+    units = []
+    for manifest in manifests:
+        for record in manifest.ok():
+            for row in tables.read(manifest.product(record, "tiles")):
+                facts = {name: row[name].item() for name in _FACTS}
+                plate = _plate_of(facts, own, headers)
+                units.append(Unit(str(row["tile_id"]), {"plate": plate} if plate else {}, facts))
+    return units
+
+
+@step(
+    "01_download",
+    after=("00_tiles",),
+    makes={"image": "{unit}.fits"},
+    params=DownloadParams,
+    version=1,
+    cites=("dss",),
+    plan=plan,
+)
+def download(unit: Unit, params: DownloadParams, out: Outputs) -> Result:
+    """Bring the image of one tile, and accept nothing but what was asked for."""
+    asked = Asked(*(float(unit.facts[name]) for name in _FACTS[:4]))
+    warnings = []
+    if params.source == "folder":
+        data, header = _own(unit, params, asked)
+    else:
+        check = _check(unit.id, params.survey, asked)
+        answer = _cutout(params, asked, check)
+        data, header = check(answer.content)
+        if answer.is_changed:
+            warnings.append("the archive's answer differs from the one it gave before")
+    fits.write_image(out["image"], data, header)
+    out.sizes["image"] = list(data.shape)
+    return Result(_metrics(data, header), warnings=warnings)
+
+
+def _cutout(params: DownloadParams, asked: Asked, check: Callable[[bytes], object]) -> cache.Answer:
+    archive, url = params.source, params.url
+    if params.source == "sky":
+        archive, url = "stsci", params.url or f"{http.SKY}{params.sky_seed}"
+    return dss.cutout(archive, *asked, survey=params.survey, url=url, policy=http.Policy.of(params), check=check)
+
+
+def _own(unit: Unit, params: DownloadParams, asked: Asked) -> tuple[np.ndarray, Header]:
+    if "plate" not in unit:
+        where = f"RA {asked.ra_deg:.4f} Dec {asked.dec_deg:+.4f}"
+        raise reject(BadImage, "WRONG_FIELD", f"no plate in download.folder shows {where}", "add the plate that does")
+    data, header = _check(unit.id, params.survey, None)(fits.read_bytes(unit["plate"]))
+    return (data, header) if unit["plate"].name == unit.facts["plates"] else cut(data, header, asked)
+
+
+def _check(name: str, survey: str, asked: Asked | None) -> Callable[[bytes], tuple[np.ndarray, Header]]:
+    def check(content: bytes) -> tuple[np.ndarray, Header]:
+        try:
+            return accept(content, survey, asked)
+        except UnitError as error:
+            evidence = cache.keep_rejected(name, str(error.facts["reason"]), content, error.facts)
+            hint = f"{error.hint}; what came is kept in the cache folder as {evidence}"
+            raise type(error)(error.message, hint=hint, **{**error.facts, "evidence": evidence}) from error
+
+    return check
+
+
+def _refuse_unusable(params: DownloadParams) -> None:
+    if params.source == "skyview" and not params.allow_resampled:
+        raise ConfigError(
+            "download.source = skyview gives resampled pixels, unfit for photometry",
+            hint="choose stsci, or set `download.allow_resampled: true`",
+        )
+    if params.source in _LATER:
+        raise ConfigError(
+            f"download.source = {params.source} needs {_LATER[params.source]}, which this version does not make",
+            hint="choose stsci, eso, folder or sky",
+        )
+
+
+def _headers(own: Sequence[Path]) -> dict[Path, Header]:
+    headers = {}
+    for path in own:
+        try:
+            headers[path] = plates.header_of(path)
+        except BadImage as error:
+            logging.getLogger(__name__).warning("%s is passed over: %s", path.name, error.message)
+    return headers
+
+
+def _plate_of(facts: dict, own: Sequence[Path], headers: dict[Path, Header]) -> Path | None:
+    """Choose the file that the tile names, else the plate on which the position lies furthest from the border."""
+    named = [path for path in own if path.name == facts["plates"]]
+    margins = {path: _margin(header, facts) for path, header in headers.items()} if not named else {}
+    inside = [path for path in margins if margins[path] >= 0]
+    return named[0] if named else max(inside, key=lambda path: margins[path], default=None)
+
+
+def _margin(header: Header, facts: dict) -> float:
+    try:
+        return margin_px(header, facts["ra_deg"], facts["dec_deg"])
+    except NoWCS:
+        return -1.0
+
+
+def _metrics(data: np.ndarray, header: Header) -> dict[str, str | float | int]:
+    epoch = plate_epoch(header)
+    return {
+        "plate_id": str(header.get("REGION", "")).strip(),
+        "scale_arcsec_px": round(pixel_scale_arcsec(header), 4),
+        "epoch_yr": round(epoch.year, 5),
+        "exposure_min": 2 * epoch.half_exposure_min,
+        "nx": data.shape[1],
+        "ny": data.shape[0],
+    }
