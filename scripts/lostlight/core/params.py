@@ -52,6 +52,8 @@ class TilesParams(Params):
     """cone to be filled with the lattice"""
     random_n: int = Field(0, ge=0, le=100_000)
     """number of random positions on the sky"""
+    images: str = ""
+    """file or folder of own images: one tile for each, at its own centre and of its own size"""
     all_sky: bool = False
     """the whole lattice"""
     dec_min_deg: float = Field(-90, ge=-90, le=90)
@@ -328,8 +330,8 @@ class FilterParams(Params):
     """rows of one plate closer than this are one source"""
     overlap_arcsec: Positive = 5
     """rows of overlapping plates closer than this are evidence for each other"""
-    within_arcsec: Positive = 5
-    """radius the validator holds every match to"""
+    within_arcsec: float = Field(0, ge=0)
+    """radius the validator holds every match to; 0 means the radius of the match"""
     within_tolerance_arcsec: Positive = 0.05
     """tolerance of the validator"""
     skybot: bool = False

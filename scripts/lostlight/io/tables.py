@@ -126,7 +126,10 @@ def _write_parquet(table: Table, path: Path) -> None:
 def _read_fits(path: Path) -> Table:
     with fits.open(path, memmap=False) as hdus:
         data, header = hdus[1].data, hdus[1].header
-        return Table({name: _native(data[name]) for name in data.names}, meta=_own_cards(header))
+        table = Table({name: _native(data[name]) for name in data.names}, meta=_own_cards(header))
+        for column in hdus[1].columns:
+            table[column.name].unit = column.unit
+        return table
 
 
 def _native(values: np.ndarray) -> np.ndarray:
