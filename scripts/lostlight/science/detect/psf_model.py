@@ -100,10 +100,6 @@ class PsfModel:
         spectrum = np.fft.rfft2(self.basis, shape) * transfer(kx, ky)
         return replace(self, basis=np.fft.irfft2(spectrum, shape)[:, :ny, :nx].astype(np.float32))
 
-    def blurred(self, scale_px: float) -> "PsfModel":
-        """Convolve with a circular exponential disc of the given scale length, whose transform is known exactly."""
-        return self.filtered(lambda kx, ky: (1 + (2 * np.pi * scale_px) ** 2 * (kx**2 + ky**2)) ** -1.5)
-
 
 def monomials(x: FloatArray, y: FloatArray, degree: int) -> FloatArray:
     """Give 1, x, x^2, ..., y, xy, ..., y^2, ... up to the total degree, in PSFEx's order: (n, n_terms)."""
