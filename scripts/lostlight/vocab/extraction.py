@@ -1,0 +1,42 @@
+"""What both extraction engines are told and what both give back: one set of knobs, one list of columns."""
+
+from typing import Protocol
+
+from lostlight.vocab.columns import Schema
+
+
+class Knobs(Protocol):
+    """The knobs of source extraction; `core.params.ExtractionParams` has them all, with their meaning."""
+
+    @property
+    def threshold_sigma(self) -> float: ...
+    @property
+    def min_area_px(self) -> int: ...
+    @property
+    def filter(self) -> bool: ...
+    @property
+    def deblend_levels(self) -> int: ...
+    @property
+    def deblend_contrast(self) -> float: ...
+    @property
+    def clean(self) -> bool: ...
+    @property
+    def mesh_px(self) -> int: ...
+    @property
+    def mesh_filter(self) -> int: ...
+    @property
+    def aperture_px(self) -> float: ...
+    @property
+    def gain(self) -> float: ...
+    @property
+    def seeing_arcsec(self) -> float: ...
+    @property
+    def timeout_s(self) -> float: ...
+
+
+EXTRACTED: Schema = (
+    "object_id", "x_px", "y_px", "xwin_px", "ywin_px", "x_min_px", "x_max_px", "y_min_px", "y_max_px", "area_px",
+    "a_px", "b_px", "theta_deg", "elongation", "fwhm_px", "flux_radius_px", "flux_auto_adu", "flux_auto_err_adu",
+    "flux_aper_adu", "flux_aper_err_adu", "flux_max_adu", "background_adu", "snr_win", "extraction_flags",
+)  # fmt: skip
+"""Columns that an engine measures without a PSF and without a sky solution."""
