@@ -25,6 +25,8 @@ from lostlight.vocab.steps import STEPS, rule
 ROOT = Path(__file__).resolve().parents[1]
 DONE = re.compile(r"^(\d+) of (\d+) steps")
 STATUS = re.compile(r"non-zero exit status (\d+)")
+NOWHERE = {"positions": [], "positions_csv": "", "region": None, "random_n": 0, "all_sky": False, "images": ""}
+"""What a front end clears before it says where to search, so that the configuration's own positions do not mix in."""
 
 
 def launch(
@@ -188,12 +190,14 @@ def _overlay(options: Mapping[str, Any]) -> dict[str, Any]:
     overlay: dict[str, Any] = {"run": {"id": options["run_id"] or new_run_id()}}
     if (options["ra"] is None) != (options["dec"] is None):
         raise ConfigError("--ra and --dec belong together", hint="give both, in degrees")
-    if options["ra"] is not None:
-        positions = [{"ra_deg": options["ra"], "dec_deg": options["dec"]}]
-        overlay["tiles"] = {"positions": positions, "positions_csv": ""}
-    if options["positions"]:
-        overlay.setdefault("tiles", {}).setdefault("positions", [])
-        overlay["tiles"]["positions_csv"] = str(options["positions"])
+    if options["ra"] is not None or options["positions"] or options["images"]:
+        here = options["ra"] is not None
+        overlay["tiles"] = {
+            **NOWHERE,
+            "positions": [{"ra_deg": options["ra"], "dec_deg": options["dec"]}] if here else [],
+            "positions_csv": str(options["positions"] or ""),
+            "images": str(options["images"] or ""),
+        }
     if options["images"]:
         overlay["download"] = {"source": "folder", "folder": str(options["images"]), "survey": "any", "url": ""}
     if options["reference"]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from one2pass import exit_with, launch, new_run_id, presets
+from one2pass import NOWHERE, exit_with, launch, new_run_id, presets
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,10 +26,16 @@ def main(
     dry_run: bool,
 ) -> None:
     """Search N random positions on the sky for what vanished."""
-    tiles = {"random_n": n_positions, "seed": seed, "dec_min_deg": dec_min, "rings": 0}
     overlay = {
         "run": {"id": run_id or new_run_id()},
-        "tiles": {"mode": "single", "positions": [], "positions_csv": "", **tiles},
+        "tiles": {
+            **NOWHERE,
+            "mode": "hex30",
+            "rings": 0,
+            "random_n": n_positions,
+            "seed": seed,
+            "dec_min_deg": dec_min,
+        },
     }
     exit_with(lambda: launch(overlay, [*presets(preset), *layers], dry_run=dry_run))
 
