@@ -13,8 +13,46 @@ _P2 = (
     "NUMBER X_IMAGE Y_IMAGE XWIN_IMAGE YWIN_IMAGE XMIN_IMAGE XMAX_IMAGE YMIN_IMAGE YMAX_IMAGE ELONGATION FWHM_IMAGE "
     "FLUX_RADIUS MAG_AUTO MAGERR_AUTO SNR_WIN FLAGS MAG_PSF MAGERR_PSF CHI2_PSF SPREAD_MODEL SPREADERR_MODEL"
 )
-_EXTRACT = ["-DETECT_MINAREA", "5", "-DETECT_THRESH", "5", "-ANALYSIS_THRESH", "5", "-FILTER", "N", "-SATUR_LEVEL", "50000", "-GAIN", "1000", "-PHOT_APERTURES", "5", "-CATALOG_TYPE", "FITS_LDAC", "-VERBOSE_TYPE", "QUIET"]
-_PSFEX = ["-PSF_SIZE", "25,25", "-PSFVAR_DEGREES", "2", "-SAMPLE_FWHMRANGE", "2,10", "-CHECKPLOT_DEV", "NULL", "-CHECKPLOT_TYPE", "NONE", "-CHECKIMAGE_TYPE", "NONE", "-WRITE_XML", "N", "-NTHREADS", "1", "-VERBOSE_TYPE", "QUIET"]
+_EXTRACT = [
+    "-DETECT_MINAREA",
+    "5",
+    "-DETECT_THRESH",
+    "5",
+    "-ANALYSIS_THRESH",
+    "5",
+    "-FILTER",
+    "N",
+    "-SATUR_LEVEL",
+    "50000",
+    "-GAIN",
+    "1000",
+    "-PHOT_APERTURES",
+    "5",
+    "-CATALOG_TYPE",
+    "FITS_LDAC",
+    "-VERBOSE_TYPE",
+    "QUIET",
+]
+_PSFEX = [
+    "-PSF_SIZE",
+    "25,25",
+    "-PSFVAR_DEGREES",
+    "2",
+    "-SAMPLE_FWHMRANGE",
+    "2,10",
+    "-CHECKPLOT_DEV",
+    "NULL",
+    "-CHECKPLOT_TYPE",
+    "NONE",
+    "-CHECKIMAGE_TYPE",
+    "NONE",
+    "-WRITE_XML",
+    "N",
+    "-NTHREADS",
+    "1",
+    "-VERBOSE_TYPE",
+    "QUIET",
+]
 
 
 def naive_chain(run: Path, downloaded: Manifest) -> float:
