@@ -5,11 +5,13 @@ Exit codes: 0 done; 1 a bug; 2 configuration; 3 a broken manifest; 4 too many ti
 6 a remote service is down.
 """
 
+import fcntl
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -59,11 +61,26 @@ def launch(
         written.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
         command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(ROOT / "Snakefile")]
         command += ["--workflow-profile", str(ROOT / "workflow" / "profiles" / "local"), "--configfile", str(written)]
+        command.append("--nolock")  # the run has a lock of its own, which no kill leaves behind
         if settings.run.workers:
             command += ["--cores", str(settings.run.workers)]
         if dry_run:
             return subprocess.call([*command, "--dry-run", "--quiet", "rules"])
-        return _conclude(folder, _watch(command, settings.run.id))
+        with _alone(folder):
+            return _conclude(folder, _watch(command, settings.run.id))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run; raises ConfigError if another process works on it."""
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigError(
+                f"run {folder.name} is being worked on by another process", hint="wait for it, or give another --run-id"
+            ) from error
+        yield
 
 
 def _targets(folder: Path, from_step: str, to_step: str, until: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -79,9 +79,7 @@ def _run_one(place: Workplace, unit: Unit, inputs: dict[str, Product]) -> tuple[
     fresh = UnitRecord(
         id=unit.id, status="ok", facts=dict(unit.facts), inputs=inputs, fingerprint=_fingerprint(place, unit, inputs)
     )
-    staging = place.step_folder / ".staging" / unit.id
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
+    staging = _staging(place, unit)
     out = Outputs({role: staging / name.format(unit=unit.id) for role, name in place.step.makes.items()})
     with log.place(step=place.step_id, unit=unit.id):
         try:
@@ -196,7 +194,7 @@ def _promote(place: Workplace, unit: Unit, out: Outputs) -> dict[str, Product]:
     missing = [role for role in place.step.makes if role not in made and role not in place.step.optional]
     if missing:
         raise RuntimeError(f"step {place.step_id} did not make {', '.join(missing)} for unit {unit.id}")
-    _remove_products(place, unit)
+    _remove_products(place, unit, keep=made)
     return {role: _promote_one(place, path, out.sizes.get(role, [])) for role, path in made.items()}
 
 
@@ -214,6 +212,32 @@ def _promote_one(place: Workplace, staged: Path, size: Sequence[int]) -> Product
     )
 
 
-def _remove_products(place: Workplace, unit: Unit) -> None:
-    for name in place.step.makes.values():
-        (place.step_folder / "products" / name.format(unit=unit.id)).unlink(missing_ok=True)
+def _remove_products(place: Workplace, unit: Unit, keep: Container[str] = ()) -> None:
+    for role, name in place.step.makes.items():
+        if role not in keep:
+            (place.step_folder / "products" / name.format(unit=unit.id)).unlink(missing_ok=True)
+
+
+def _staging(place: Workplace, unit: Unit) -> Path:
+    """Make a folder for this process alone, and sweep those that killed processes left.
+
+    An orphan of a killed run may still be at work on the same unit; each has its own folder, and both promote the
+    same bytes.
+    """
+    parent = place.step_folder / ".staging"
+    for left in parent.glob(f"{unit.id}@*"):
+        if not _is_alive(int(left.name.rpartition("@")[2])):
+            shutil.rmtree(left, ignore_errors=True)
+    staging = parent / f"{unit.id}@{os.getpid()}"
+    staging.mkdir(parents=True)
+    return staging
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid != os.getpid()
