@@ -145,6 +145,8 @@ class ExtractionParams(Params):
     """smallest flux fraction that makes a separate source"""
     clean: bool = True
     """remove detections that the wings of a neighbour explain"""
+    mask_neighbours: bool = True
+    """replace the pixels of neighbours by those opposite when light is summed"""
     mesh_px: int = Field(64, ge=8, le=1024)
     """mesh of the background map"""
     mesh_filter: int = Field(3, ge=1, le=15)

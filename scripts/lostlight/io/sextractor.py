@@ -126,6 +126,7 @@ def _options(knobs: Knobs, saturation_adu: float) -> dict[str, str]:
         "DEBLEND_NTHRESH": knobs.deblend_levels,
         "DEBLEND_MINCONT": knobs.deblend_contrast,
         "CLEAN": _yes(knobs.clean),
+        "MASK_TYPE": "CORRECT" if knobs.mask_neighbours else "NONE",
         "BACK_SIZE": knobs.mesh_px,
         "BACK_FILTERSIZE": knobs.mesh_filter,
         "PHOT_APERTURES": knobs.aperture_px,

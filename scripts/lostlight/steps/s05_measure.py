@@ -88,16 +88,17 @@ def _name(found: Table, tile_id: str, header: Header) -> None:
     found["src_id"] = [f"{tile_id}:{number}" for number in found["object_id"]]
 
 
-def _metrics(found: Table, sky: background.Background) -> dict[str, float | int]:
+def _metrics(found: Table, sky: background.Background) -> dict[str, float | int | None]:
     clean = np.asarray(found["extraction_flags"]) == 0
-    typical = {
-        f"{name}_median": float(np.nanmedian(found[name][clean])) if clean.any() else None
-        for name in ("fwhm_px", "spread_model", "elongation")
-    }
-    level = float(np.median(sky.level_adu[~sky.blank]))
-    return {
+    metrics: dict[str, float | int | None] = {
         "n_sources": len(found),
         "n_unflagged": int(clean.sum()),
+        "n_masked": int((np.asarray(found["mask_bits"]) != 0).sum()),
         "rms_adu": sky.rms_adu,
-        "background_adu": level,
-    } | typical
+        "background_adu": float(np.median(sky.level_adu[~sky.blank])),
+    }
+    for name in ("fwhm_px", "spread_model", "elongation"):
+        values = np.asarray(found[name])[clean]
+        values = values[np.isfinite(values)]
+        metrics[f"{name}_median"] = float(np.median(values)) if len(values) else None
+    return metrics

@@ -8,30 +8,19 @@ from lostlight.vocab.columns import Schema
 class Knobs(Protocol):
     """The knobs of source extraction; `core.params.ExtractionParams` has them all, with their meaning."""
 
-    @property
-    def threshold_sigma(self) -> float: ...
-    @property
-    def min_area_px(self) -> int: ...
-    @property
-    def filter(self) -> bool: ...
-    @property
-    def deblend_levels(self) -> int: ...
-    @property
-    def deblend_contrast(self) -> float: ...
-    @property
-    def clean(self) -> bool: ...
-    @property
-    def mesh_px(self) -> int: ...
-    @property
-    def mesh_filter(self) -> int: ...
-    @property
-    def aperture_px(self) -> float: ...
-    @property
-    def gain(self) -> float: ...
-    @property
-    def seeing_arcsec(self) -> float: ...
-    @property
-    def timeout_s(self) -> float: ...
+    threshold_sigma: float
+    min_area_px: int
+    filter: bool
+    deblend_levels: int
+    deblend_contrast: float
+    clean: bool
+    mask_neighbours: bool
+    mesh_px: int
+    mesh_filter: int
+    aperture_px: float
+    gain: float
+    seeing_arcsec: float
+    timeout_s: float
 
 
 EXTRACTED: Schema = (

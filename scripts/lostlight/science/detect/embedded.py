@@ -37,10 +37,9 @@ def extract(sky: Background, knobs: Knobs, saturation_adu: float) -> Table:
     rows = sources.rows
     x, y = rows["x"], rows["y"]
     level = sky.level_adu[_nearest(y, sky.level_adu.shape[0]), _nearest(x, sky.level_adu.shape[1])]
-    light = photometry(sky, sources, knobs.aperture_px, knobs.gain)
-    xwin, ywin, snr = windowed(
-        sky.subtracted, sources.segmentation, x, y, light.flux_radius_px, sky.rms_adu, knobs.gain
-    )
+    light = photometry(sky, sources, knobs)
+    others = sources.segmentation if knobs.mask_neighbours else np.zeros_like(sources.segmentation)
+    xwin, ywin, snr = windowed(sky.subtracted, others, x, y, light.flux_radius_px, sky.rms_adu, knobs.gain)
     is_saturated = rows["peak"] + level >= saturation_adu
     columns = {
         "object_id": np.arange(1, len(rows) + 1),

@@ -1,21 +1,27 @@
 """How bright a source is: automatic (Kron) and fixed apertures, and the radius that holds half of the light."""
 
-from typing import NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import sep
 
 from lostlight.science.detect.background import Background
 from lostlight.science.detect.extract import APERTURE_INCOMPLETE, NEIGHBOURS, Sources
-from lostlight.science.detect.pixels import window
+from lostlight.science.detect.pixels import own_light, window
+from lostlight.vocab.extraction import Knobs
 
 _SEARCH_RADIUS = 6.0  # the Kron radius is measured within this many rms radii
 _KRON_FACTOR, _KRON_MINIMUM = 2.5, 3.5  # PHOT_AUTOPARAMS
 _CROWDED_FRACTION = 0.1
 
 
-class Light(NamedTuple):
-    """Fluxes (adu), the half-light radius (pixels), and the extraction flags that apertures raise; shape (n,) each."""
+@dataclass
+class Light:
+    """Fluxes (adu), the half-light radius (pixels), and flags; shape (n,) each.
+
+    `flags` are those of SEP while apertures are summed, and extraction flags in what `photometry` returns.
+    """
 
     flux_auto_adu: np.ndarray
     flux_auto_err_adu: np.ndarray
@@ -25,38 +31,76 @@ class Light(NamedTuple):
     flags: np.ndarray
 
 
-def photometry(sky: Background, sources: Sources, aperture_px: float, gain: float) -> Light:
+def photometry(sky: Background, sources: Sources, knobs: Knobs) -> Light:
     """Measure the light of all sources in Kron ellipses and in a circle of fixed diameter.
 
-    Pixels of neighbours are left out of the ellipse, and their share made up by the mean of the rest.
+    The few sources that touch a neighbour are measured again on a stamp in which the neighbour's pixels are replaced.
 
-    Parameters
-    ----------
-    aperture_px : float
-        Diameter of the fixed aperture.
-    gain : float
-        Electrons per adu; 0 means infinite.
+    Returns
+    -------
+    Light
+        With the extraction flags that apertures raise: neighbours (1) and incomplete aperture (16).
 
     Notes
     -----
     Kron (1980, ApJS 43, 305) as parametrised by SExtractor: 2.5 Kron radii, but at least 3.5 rms radii.
     """
-    rows, pixels = sources.rows, sky.subtracted
-    place = rows["x"], rows["y"]
+    rows, segmentation = sources
+    own: dict[str, Any] = {}
+    if knobs.mask_neighbours:
+        own = {"seg_id": np.arange(1, len(rows) + 1, dtype=np.int32), "segmap": segmentation}
+    scale, masked = _kron_scale(sky.subtracted, rows, **own)
+    light = _sum(sky.subtracted, rows["x"], rows["y"], rows, scale, sky.rms_adu, knobs, **own)
+    near = np.flatnonzero((light.flags | masked) & sep.APER_HASMASKED)
+    cut = (light.flags & sep.APER_TRUNC > 0) | _reaches_edge(rows, segmentation.shape)
+    light.flags = np.where(cut, APERTURE_INCOMPLETE, 0).astype(np.int16)
+    light.flags[near[_foreign_fraction(sources, near) > _CROWDED_FRACTION]] |= NEIGHBOURS
+    for number, stamp, x, y in _stamps(sky.subtracted, sources, near):
+        again = _sum(stamp, x, y, rows[number : number + 1], scale[number : number + 1], sky.rms_adu, knobs)
+        for field in fields(Light)[:-1]:
+            getattr(light, field.name)[number] = getattr(again, field.name)[0]
+    light.flux_radius_px = np.where(light.flux_radius_px > 0, light.flux_radius_px, np.nan)
+    return light
+
+
+def _kron_scale(subtracted: np.ndarray, rows: np.ndarray, **own: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Size of the automatic aperture in rms radii, and the flags of SEP."""
     ellipse = rows["a"], rows["b"], rows["theta"]
-    own = {"seg_id": np.arange(1, len(rows) + 1, dtype=np.int32), "segmap": sources.segmentation}
-    noise = {"err": sky.rms_adu, "gain": gain or None}
-    kron, kron_flags = sep.kron_radius(pixels, *place, *ellipse, _SEARCH_RADIUS, **own)
-    scale = np.maximum(_KRON_FACTOR * np.nan_to_num(kron), _KRON_MINIMUM)
-    auto, auto_err, auto_flags = sep.sum_ellipse(pixels, *place, *ellipse, scale, subpix=1, **noise, **own)
-    aper, aper_err, aper_flags = sep.sum_circle(pixels, *place, aperture_px / 2, **noise, **own)
-    radius, _ = sep.flux_radius(pixels, *place, _SEARCH_RADIUS * rows["a"], 0.5, normflux=auto, **own)
-    cut = ((auto_flags | aper_flags) & sep.APER_TRUNC > 0) | _reaches_edge(rows, sources.segmentation.shape)
-    flags = np.where(cut, APERTURE_INCOMPLETE, 0)
-    near = np.flatnonzero((auto_flags | kron_flags) & sep.APER_HASMASKED)
-    crowded = near[_foreign_fraction(sources, near) > _CROWDED_FRACTION]
-    flags[crowded] |= NEIGHBOURS
-    return Light(auto, auto_err, aper, aper_err, np.where(radius > 0, radius, np.nan), flags.astype(np.int16))
+    kron, flags = sep.kron_radius(subtracted, rows["x"], rows["y"], *ellipse, _SEARCH_RADIUS, **own)
+    return np.maximum(_KRON_FACTOR * np.nan_to_num(kron), _KRON_MINIMUM), flags
+
+
+def _sum(
+    pixels: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    rows: np.ndarray,
+    scale: np.ndarray,
+    rms_adu: float,
+    knobs: Knobs,
+    **own: Any,
+) -> Light:
+    ellipse = rows["a"], rows["b"], rows["theta"]
+    noise = {"err": rms_adu, "gain": knobs.gain or None}
+    auto, auto_err, auto_flags = sep.sum_ellipse(pixels, x, y, *ellipse, scale, subpix=1, **noise, **own)
+    aper, aper_err, aper_flags = sep.sum_circle(pixels, x, y, knobs.aperture_px / 2, **noise, **own)
+    radius, _ = sep.flux_radius(pixels, x, y, _SEARCH_RADIUS * rows["a"], 0.5, normflux=auto, **own)
+    return Light(auto, auto_err, aper, aper_err, radius, auto_flags | aper_flags)
+
+
+def _stamps(subtracted: np.ndarray, sources: Sources, numbers: np.ndarray):
+    """Cut a stamp around each of some sources, without its neighbours: number, pixels, and its place on the stamp."""
+    rows = sources.rows[numbers]
+    x, y = rows["x"], rows["y"]
+    # No Kron radius exceeds the radius it is searched in.
+    pixels = window(x, y, _KRON_FACTOR * _SEARCH_RADIUS * rows["a"] + 1, subtracted.shape)
+    value = own_light(subtracted, sources.segmentation, numbers, pixels, x, y)
+    starts = np.searchsorted(pixels.owner, np.arange(len(numbers) + 1))
+    for place, number in enumerate(numbers):
+        part = slice(starts[place], starts[place + 1])
+        x0, y0 = pixels.x[part][0], pixels.y[part][0]
+        stamp = value[part].reshape(-1, pixels.x[part][-1] - x0 + 1)
+        yield number, stamp, x[place : place + 1] - x0, y[place : place + 1] - y0
 
 
 def _reaches_edge(rows: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lostlight.science.detect.pixels import Pixels, batches, window
+from lostlight.science.detect.pixels import Pixels, batches, own_light, window
 
 Float = NDArray[np.float64]
 
@@ -52,7 +52,7 @@ def windowed(
     half = np.where(sigma > 0, _N_SIGMA * sigma + 1, 0)
     for batch in batches(half):
         pixels = window(x[batch], y[batch], half[batch], subtracted.shape)
-        value = _own_light(subtracted, segmentation, batch, pixels, x[batch], y[batch])
+        value = own_light(subtracted, segmentation, batch, pixels, x[batch], y[batch])
         variance = rms_adu**2 + (np.maximum(value, 0) / gain if gain > 0 else np.zeros_like(value))
         x[batch], y[batch], snr[batch] = _iterate(pixels, value, variance, x[batch], y[batch], sigma[batch])
     return x, y, snr
@@ -88,22 +88,3 @@ def _iterate(
         y[active] += _STEP * shift_y[active]
         active &= shift_x**2 + shift_y**2 >= _CONVERGED_PX**2
     return x, y, snr
-
-
-def _own_light(
-    subtracted: np.ndarray, segmentation: np.ndarray, numbers: np.ndarray, pixels: Pixels, x: Float, y: Float
-) -> Float:
-    """Values of the pixels; for a neighbour's the pixel opposite, or zero where that is a neighbour's too."""
-    value = subtracted[pixels.y, pixels.x].astype(float)
-    label = segmentation[pixels.y, pixels.x]
-    foreign = np.flatnonzero((label != 0) & (label != numbers[pixels.owner] + 1))
-    owner = pixels.owner[foreign]
-    ny, nx = subtracted.shape
-    xo = np.rint(2 * x[owner] - pixels.x[foreign]).astype(int)
-    yo = np.rint(2 * y[owner] - pixels.y[foreign]).astype(int)
-    inside = (xo >= 0) & (xo < nx) & (yo >= 0) & (yo < ny)
-    xo, yo = np.where(inside, xo, 0), np.where(inside, yo, 0)
-    opposite = segmentation[yo, xo]
-    good = inside & ((opposite == 0) | (opposite == numbers[owner] + 1))
-    value[foreign] = np.where(good, subtracted[yo, xo], 0)
-    return value
