@@ -1,0 +1,124 @@
+"""What runs, and what runs again."""
+
+import pytest
+
+from lostlight.core.declared import declared
+from lostlight.vocab.steps import PLANT, STEPS, TWIN_STEPS, rule
+
+WHOLE = ("00_tiles", "09_summary", "10_package")
+N_SHARDS = 2
+
+
+def rules_of(step_id):
+    """The rules that carry a step out, each with its jobs; those of the planted twin are apart."""
+    if step_id == PLANT:
+        return {"plant": N_SHARDS, "planted01": 1}
+    if step_id in WHOLE:
+        return {rule(step_id): 1}
+    return {f"{rule(step_id)}_shard": N_SHARDS, rule(step_id): 1}
+
+
+def planted(step_id):
+    return {f"{rule(step_id)}_shard": N_SHARDS, rule(step_id).replace("step", "planted"): 1}
+
+
+def ancestors(step_id):
+    found = {step_id}
+    for parent in declared(step_id).get("after", ()):
+        found |= ancestors(parent)
+    return found
+
+
+def jobs(steps, twins=()):
+    """Jobs for some steps, and for some steps of the twin."""
+    counts = {}
+    for part in [rules_of(step_id) for step_id in steps] + [planted(step_id) for step_id in twins]:
+        for name, n in part.items():
+            counts[name] = counts.get(name, 0) + n
+    return counts
+
+
+def everything_after(first):
+    """Jobs that an edit of the section of step `first` must cause."""
+    run = {s for s in STEPS[:9] if first in ancestors(s)} if first != PLANT else set()
+    plant_again = first == PLANT or bool(run & set(declared(PLANT)["after"]))
+    twin = set(TWIN_STEPS[1:]) if plant_again else {s for s in TWIN_STEPS[1:] if first in ancestors(s)}
+    counts = jobs([*run, *([PLANT] if plant_again else [])], twin)
+    return counts | {"step09": 1, "step10": 1, "all": 1}
+
+
+def test_a_fresh_run_plans_every_step_and_its_twin(workshop):
+    expected = jobs([*STEPS, PLANT], TWIN_STEPS[1:])
+    assert workshop.plan() == expected | {"all": 1}
+
+
+def test_without_artificial_stars_there_is_no_twin(workshop):
+    assert workshop.plan(completeness={"n_per_tile": 0}) == jobs(STEPS) | {"all": 1}
+
+
+def test_until_plans_the_step_and_all_it_needs(workshop):
+    expected = jobs(sorted(ancestors("05_measure")))
+    assert workshop.plan("--until", "step05") == expected == workshop.plan("step05")
+
+
+def test_one_shard_is_one_job_per_step(workshop):
+    plan = workshop.plan(run={"shards": 1}, completeness={"n_per_tile": 0})
+    assert set(plan.values()) == {1}
+
+
+def test_lint_finds_nothing(workshop):
+    assert "good condition" in workshop.snakemake("--lint")
+
+
+def test_every_rule_says_what_it_does(workshop):
+    said = workshop.snakemake("--list-rules").splitlines()
+    undocumented = [
+        line for line, below in zip(said, [*said[1:], ""], strict=True)
+        if line.endswith("_shard") and not below.startswith(" ")
+    ]  # fmt: skip
+    assert sum(line.strip().startswith("step") for line in said) >= 19
+    assert not undocumented
+
+
+def test_the_picture_of_the_rules_shows_every_step(workshop):
+    picture = workshop.snakemake("--rulegraph", "mermaid-js")
+    for step_id in STEPS:
+        assert rule(step_id) in picture
+
+
+def test_a_mistyped_key_names_the_nearest_and_stops(workshop):
+    said = workshop.snakemake("--dry-run", detect={"treshold_sigma": 4}, status=1)
+    assert "did you mean 'threshold_sigma'" in said
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert "Nothing to be done" in finished.snakemake("--dry-run")
+
+
+@pytest.mark.parametrize(
+    ("step_id", "edit"),
+    [
+        ("03_detect", {"detect": {"threshold_sigma": 4.5}}),
+        ("06_reference", {"reference": {"margin_arcmin": 2}}),
+        ("08_filter", {"filter": {"gates": "mnras2022"}}),
+        (PLANT, {"completeness": {"n_per_tile": 6}}),
+    ],
+)
+def test_editing_a_key_runs_its_step_and_what_follows(finished, step_id, edit):
+    assert finished.plan(**edit) == everything_after(step_id)
+
+
+def test_editing_the_summary_runs_the_summary_and_the_archive(finished):
+    assert finished.plan(summary={"title": "Another"}) == {"step09": 1, "step10": 1, "all": 1}
+
+
+def test_editing_the_running_policy_runs_nothing(finished):
+    policy = {"workers": 1, "fail_fast": True, "max_failed_fraction": 0.1, "shards": 2}
+    assert "Nothing to be done" in finished.snakemake("--dry-run", run=policy)
+
+
+def test_jobs_get_the_running_policy_and_their_own_section_only(finished):
+    said = (finished.folder / "data/runs/demo/03_detect/shards/1-of-2.json").read_text()
+    assert '"threshold_sigma"' in said
+    assert "fail_fast" not in said
+    assert '"gates"' not in said
