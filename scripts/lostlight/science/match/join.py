@@ -68,7 +68,7 @@ def per_detection(matches: Table, object_id: Indices, name: str) -> tuple[Floats
     matches : Table
         Schema MATCHES, any catalogues.
     object_id : ndarray, shape (n,), int
-        Of the detections, ascending.
+        Of the detections, all different.
     name : str
         The catalogue.
 
@@ -80,7 +80,8 @@ def per_detection(matches: Table, object_id: Indices, name: str) -> tuple[Floats
         Whether the counterpart was seen at a later epoch; False without a match.
     """
     of_catalog = matches[np.asarray(matches["catalog"], str) == name]
-    place = np.searchsorted(object_id, of_catalog["object_id"])
+    order = np.argsort(object_id)
+    place = order[np.searchsorted(object_id, of_catalog["object_id"], sorter=order)]
     separation, lasting = np.full(len(object_id), np.nan), np.zeros(len(object_id), bool)
     separation[place] = of_catalog["separation_arcsec"]
     lasting[place] = of_catalog["is_second_epoch"]
