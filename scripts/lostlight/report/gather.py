@@ -95,12 +95,13 @@ class Run:
 
     @property
     def warnings(self) -> Counter[tuple[str, str]]:
-        """Count the warnings of the run by step and words."""
+        """Count the warnings of units that worked, by step and words; why a unit was skipped is told elsewhere."""
         return Counter(
             (step_id, warning)
             for step_id, manifest in self.manifests.items()
             for unit in manifest.units
             for warning in unit.warnings
+            if unit.status == "ok"
         )
 
     @property

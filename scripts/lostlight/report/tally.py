@@ -15,6 +15,12 @@ CUT_MASK = sum(bit.value for bit in CUTS)
 FIELD_CELLS = 12
 """The field of a tile is divided into this many cells along each axis."""
 
+FWHM_BINS, FWHM_BIN_PX = 150, 0.1
+"""Bins of the FWHM in each cell."""
+
+CLEAN_SNR = 20
+"""Stars below are too noisy to tell the sharpness of the field."""
+
 RESIDUAL_ARCSEC = 3.0
 """Reach of the map of astrometric residuals."""
 
@@ -67,11 +73,12 @@ class Tally:
     n_labelled: dict[str, int] = field(default_factory=lambda: dict.fromkeys(sorted(bits.LABELS), 0))
     detections: dict[str, Histogram] = field(default_factory=_measures)
     separations: Histogram = field(default_factory=lambda: Histogram(0, 30, 300))
+    chance: np.ndarray = field(default_factory=lambda: np.zeros(300))
     residuals: np.ndarray = field(default_factory=lambda: np.zeros((60, 60), dtype=np.int64))
-    fwhm_map: np.ndarray = field(default_factory=lambda: np.zeros((FIELD_CELLS, FIELD_CELLS, 150), dtype=np.int64))
+    fwhm_map: np.ndarray = field(default_factory=lambda: np.zeros((FIELD_CELLS, FIELD_CELLS, FWHM_BINS), np.int64))
 
-    def add(self, table: Table, shape: tuple[int, int]) -> None:
-        """Count the detections of one tile, a FLAGGED table, of an image of the given shape (ny, nx)."""
+    def add(self, table: Table) -> None:
+        """Count the detections of one tile, a FLAGGED table."""
         flags = np.asarray(table["flags"], dtype=np.int64)
         self.n_detections += len(table)
         left = np.ones(len(table), dtype=bool)
@@ -85,11 +92,17 @@ class Tally:
                 self.n_labelled[bit.name] += int(((flags & bit.value) != 0).sum())
         for name, values in measures(table).items():
             self.detections[name].add(values)
-        self._add_field(table, shape)
+        if len(table):
+            self._add_field(table)
 
-    def add_matches(self, separations_arcsec: np.ndarray) -> None:
-        """Count the separations of matched pairs."""
-        self.separations.add(separations_arcsec)
+    def add_chance(self, n_detections: int, chance_fraction: float, radius_arcsec: float) -> None:
+        """Add the separations expected by chance, where `chance_fraction` of detections match within the radius.
+
+        The nearest of rows with surface density rho lies beyond r with probability exp(-pi rho r^2).
+        """
+        density = -np.log1p(-min(chance_fraction, 0.999)) / radius_arcsec**2
+        beyond = np.exp(-density * self.separations.edges**2)
+        self.chance += n_detections * -np.diff(beyond)
 
     def add_residuals(self, east_arcsec: np.ndarray, north_arcsec: np.ndarray) -> None:
         """Count offsets of detection minus catalogue."""
@@ -101,15 +114,20 @@ class Tally:
         cumulative = np.cumsum(self.fwhm_map, axis=2)
         total = cumulative[:, :, -1]
         middle = np.argmax(cumulative >= total[:, :, None] / 2, axis=2)
-        return np.where(total >= 3, (middle + 0.5) * 0.1, np.nan)
+        return np.where(total >= 3, (middle + 0.5) * FWHM_BIN_PX, np.nan)
 
-    def _add_field(self, table: Table, shape: tuple[int, int]) -> None:
-        clean = (np.asarray(table["extraction_flags"]) == 0) & (np.asarray(table["snr_win"]) > 20)
+    def _add_field(self, table: Table) -> None:
+        clean = (np.asarray(table["extraction_flags"]) == 0) & (np.asarray(table["snr_win"]) > CLEAN_SNR)
         fwhm = np.asarray(table["fwhm_px"], dtype=float)
-        clean &= np.isfinite(fwhm) & (fwhm > 0) & (fwhm < 15)
-        row = np.clip(np.asarray(table["y_px"])[clean] / shape[0] * FIELD_CELLS, 0, FIELD_CELLS - 1).astype(int)
-        column = np.clip(np.asarray(table["x_px"])[clean] / shape[1] * FIELD_CELLS, 0, FIELD_CELLS - 1).astype(int)
-        np.add.at(self.fwhm_map, (row, column, (fwhm[clean] * 10).astype(int)), 1)
+        clean &= np.isfinite(fwhm) & (fwhm > 0) & (fwhm < FWHM_BINS * FWHM_BIN_PX)
+        cells = [_cell(np.asarray(table[name], dtype=float))[clean] for name in ("y_px", "x_px")]
+        np.add.at(self.fwhm_map, (*cells, (fwhm[clean] / FWHM_BIN_PX).astype(int)), 1)
+
+
+def _cell(position_px: np.ndarray) -> np.ndarray:
+    """Cell of each position along one axis; the outermost sources mark the ends of the field."""
+    low, high = position_px.min(), position_px.max()
+    return np.clip((position_px - low) / max(high - low, 1) * FIELD_CELLS, 0, FIELD_CELLS - 1).astype(int)
 
 
 def measures(table: Table) -> dict[str, np.ndarray]:
