@@ -23,6 +23,28 @@ _SENTINEL = 1e29  # SExtractor writes 1e30 for numbers it could not measure
 
 
 @dataclass(frozen=True)
+class Settings:
+    """What differs from tile to tile: degree and size of the model, and limits of the stars used."""
+
+    degree: int
+    size_px: int
+    min_snr: float
+    max_ellipticity: float
+    fwhm_range_px: tuple[float, float]
+
+    def options(self) -> list[str]:
+        """Give them as PSFEx's options."""
+        words = {
+            "PSFVAR_DEGREES": f"{self.degree}",
+            "PSF_SIZE": f"{self.size_px},{self.size_px}",
+            "SAMPLE_MINSN": f"{self.min_snr:g}",
+            "SAMPLE_MAXELLIP": f"{self.max_ellipticity:g}",
+            "SAMPLE_FWHMRANGE": f"{self.fwhm_range_px[0]:.6g},{self.fwhm_range_px[1]:.6g}",
+        }
+        return [word for name, value in words.items() for word in (f"-{name}", value)]
+
+
+@dataclass(frozen=True)
 class Stars:
     """What PSFEx says of the stars it considered; positions are zero-based, arrays of shape (n,)."""
 
@@ -97,9 +119,7 @@ def write_model(path: Path, fields: Mapping[str, Any]) -> None:
     write_hdus(path, fits.HDUList([fits.PrimaryHDU(), hdu]))
 
 
-def run(
-    catalogue: Path, model: Path, options: Mapping[str, str], is_masked: NDArray[np.bool_], timeout_s: float
-) -> Stars:
+def run(catalogue: Path, model: Path, settings: Settings, is_masked: NDArray[np.bool_], timeout_s: float) -> Stars:
     """Model the PSF of the stars in a catalogue of source-extractor.
 
     Rows with unmeasured values (1e30) stretch PSFEx's polynomial scale until the model is meaningless, so they are left
@@ -111,8 +131,8 @@ def run(
         FITS_LDAC with stamps.
     model : Path
         The ``.psf`` file to write.
-    options : mapping
-        Settings of PSFEx beyond ``config/psfex/tile.psfex``.
+    settings : Settings
+        What ``config/psfex/tile.psfex`` leaves open.
     is_masked : (ny, nx) bool
         Pixels not to trust.
     timeout_s : float
@@ -132,9 +152,8 @@ def run(
     with TemporaryDirectory() as folder:
         work = Path(folder)
         _write_cleaned(catalogue, work / "stars.cat", is_masked)
-        settings = {"OUTCAT_NAME": "used.cat", "PSF_DIR": ".", **options}
-        args = [word for key, value in settings.items() for word in (f"-{key}", value)]
-        tools.run("psfex", ["stars.cat", "-c", tools.config_file("psfex/tile.psfex"), *args], work, timeout_s)
+        args = ["stars.cat", "-c", tools.config_file("psfex/tile.psfex"), "-OUTCAT_NAME", "used.cat", "-PSF_DIR", "."]
+        tools.run("psfex", [*args, *settings.options()], work, timeout_s)
         if not (work / "stars.psf").exists():
             raise ToolFailed("psfex ended well but wrote no model", hint="check the installation", program="psfex")
         write_model(model, read_model(work / "stars.psf"))

@@ -72,13 +72,17 @@ _ALL = (
     Column("flux_max_adu", "f4", "adu", "phot.count;stat.max", "peak above the background"),
     Column("background_adu", "f4", "adu", "instr.background", "background at the source"),
     Column("snr_win", "f4", "", "stat.snr", "Gaussian-windowed signal to noise"),
-    Column("spread_model", "f4", "", "src.class.starGalaxy", "zero for a star, positive for wider, negative for sharper"),
+    Column(
+        "spread_model", "f4", "", "src.class.starGalaxy", "zero for a star, positive for wider, negative for sharper"
+    ),
     Column("spread_model_err", "f4", "", "stat.error;src.class.starGalaxy", "its error"),
     Column("chi2_psf", "f4", "", "stat.fit.chi2", "reduced chi-square of the PSF fit"),
     # quality
     Column("extraction_flags", "i2", "", "meta.code.qual", "SExtractor's extraction flags"),
     Column("mask_bits", "i4", "", "meta.code.qual", "mask bits under the source"),
-    Column("flags", "i4", "", "meta.code.qual;meta.main", "filter bits: which cuts the row fails and which labels it has"),
+    Column(
+        "flags", "i4", "", "meta.code.qual;meta.main", "filter bits: which cuts the row fails and which labels it has"
+    ),
     Column("reason", "str", "", "meta.note", "why the row survived, or the names of the cuts it failed"),
     # reference catalogues
     Column("ref_id", "str", "", "meta.id;meta.cross", "identifier in the reference catalogue"),
@@ -100,6 +104,10 @@ _ALL = (
     Column("separation_arcsec", "f8", "arcsec", "pos.angDistance", "separation of detection and catalogue row"),
     Column("radius_arcsec", "f4", "arcsec", "pos.angDistance", "match radius used for this row"),
     Column("n_plates", "i2", "", "meta.number", "number of plates that show the source"),
+    # stars of the PSF model, and the model on a grid
+    Column("kind", "str", "", "meta.code.class", "star: a detection; map: the model at a point of a grid"),
+    Column("ellipticity", "f4", "", "src.ellipticity", "(a - b)/(a + b) of the second moments"),
+    Column("is_used", "?", "", "meta.code", "the star was used for the PSF model"),
     # planted stars
     Column("plant_id", "str", "", "meta.id", "identifier of an artificial star"),
     Column("mag_true", "f4", "mag", "phot.mag", "magnitude planted, on the instrumental scale of the tile"),
@@ -154,6 +162,10 @@ CANDIDATES: Schema = (
 )  # fmt: skip
 
 ANOMALIES: Schema = ("tile_id", "src_id", "ra_deg", "dec_deg", "mag_auto", "snr_win", "fwhm_px", "reason")
+
+PSF_QUALITY: Schema = (
+    "kind", "x_px", "y_px", "fwhm_px", "ellipticity", "snr_win", "flux_aper_adu", "flux_max_adu", "chi2_psf", "is_used",
+)  # fmt: skip
 
 PLANTED: Schema = ("plant_id", "tile_id", "x_px", "y_px", "ra_deg", "dec_deg", "mag_true", "snr_true")
 

@@ -26,7 +26,18 @@ _ACCURACY = 0.01  # the model is not expected to be better than this (PSFEx's PS
 _STEP_PER_FWHM = 0.5 / 2.35  # half a Gaussian sigma between nodes, as PSFEx chooses
 _LOOSE_PRIOR = 0.1  # how far a node may lie from the first guess, in units of the peak
 _N_STARS_MAX = 500  # more make the model slower, not better
+_REJECT_SIGMA = 3.0
 _BAD_FLAGS = 0xFE  # all extraction flags but "has neighbours"
+
+
+@dataclass(frozen=True)
+class StarRules:
+    """Which stars make a PSF: limits of signal to noise, of (a - b)/(a + b) and of twice the half-light radius."""
+
+    min_snr: float
+    max_ellipticity: float
+    fwhm_range_px: tuple[float, float]
+    is_isolated: bool = True
 
 
 @dataclass(frozen=True)
@@ -48,13 +59,7 @@ class Built:
     is_used: BoolArray
 
 
-def select_stars(
-    found: Mapping[str, FloatArray],
-    is_masked: BoolArray,
-    min_snr: float,
-    max_ellipticity: float,
-    fwhm_range_px: tuple[float, float],
-) -> BoolArray:
+def select_stars(found: Mapping[str, FloatArray], is_masked: BoolArray, rules: StarRules) -> BoolArray:
     """Choose the stars fit for a PSF model: clean, round, isolated and of the commonest size.
 
     Parameters
@@ -63,10 +68,8 @@ def select_stars(
         First-pass detections with the columns of ``PASS1``, n rows.
     is_masked : (ny, nx) bool
         Pixels not to trust.
-    min_snr, max_ellipticity : float
-        Limits of signal to noise and of (a - b)/(a + b).
-    fwhm_range_px : (float, float)
-        Limits of twice the half-light radius.
+    rules : StarRules
+        With `is_isolated`, stars with a neighbour that matters are left out.
 
     Returns
     -------
@@ -77,14 +80,21 @@ def select_stars(
     elongation = np.asarray(found["elongation"], dtype=float)
     ellipticity = (elongation - 1) / (elongation + 1)
     good = np.isfinite(x + y + flux + size) & (np.asarray(found["extraction_flags"]) & _BAD_FLAGS == 0)
-    good &= (np.asarray(found["snr_win"]) >= min_snr) & (ellipticity <= max_ellipticity) & (flux > 0)
-    good &= (size >= fwhm_range_px[0]) & (size <= fwhm_range_px[1])
+    good &= (np.asarray(found["snr_win"]) >= rules.min_snr) & (ellipticity <= rules.max_ellipticity) & (flux > 0)
+    good &= (size >= rules.fwhm_range_px[0]) & (size <= rules.fwhm_range_px[1])
     good &= ~_masked_at(is_masked, x, y)
     if not good.any():
         return good
     low, high = _mode_window(size[good])
     good &= (size >= low) & (size <= high)
-    return good & ~_crowded(x, y, flux, radius_px=1.25 * (low + high))
+    return good & ~_crowded(x, y, flux, radius_px=1.25 * (low + high)) if rules.is_isolated else good
+
+
+def sample_of(found: Mapping[str, FloatArray]) -> StarSample:
+    """Take what a PSF model needs from first-pass detections."""
+    names = ("x_px", "y_px", "flux_aper_adu", "flux_radius_px")
+    x_px, y_px, flux_adu, radius_px = (np.asarray(found[name], dtype=float) for name in names)
+    return StarSample(x_px, y_px, flux_adu, 2 * radius_px)
 
 
 def _masked_at(is_masked: BoolArray, x_px: FloatArray, y_px: FloatArray) -> BoolArray:
@@ -141,18 +151,13 @@ def build_psf(image: FloatArray, rms: ArrayLike, stars: StarSample, degree: int,
         If fewer stars are left than the polynomial has terms, plus two.
     """
     n_needed = (degree + 1) * (degree + 2) // 2 + 2
+    _require(len(stars.x_px), n_needed, degree)
     chosen = _thinned(stars)
     model = _first_guess(image.shape, float(np.median(stars.fwhm_px)), degree, size)
     x, y, flux = stars.x_px.copy(), stars.y_px.copy(), stars.flux_adu.copy()
     chi2 = np.full(len(x), np.nan)
     for turn in range(n_rounds + 1):
-        if np.count_nonzero(chosen) < n_needed:
-            raise TooFewSources(
-                f"{np.count_nonzero(chosen)} stars for a PSF model of degree {degree}, which needs {n_needed}",
-                hint="lower psf.degree or psf.min_snr",
-                found=int(np.count_nonzero(chosen)),
-                needed=n_needed,
-            )
+        _require(np.count_nonzero(chosen), n_needed, degree)
         model = _fit(image, rms, x[chosen], y[chosen], flux[chosen], model)
         fitted = measure_psf(image, rms, x, y, model)
         x, y = fitted["x_psf_px"], fitted["y_psf_px"]
@@ -165,6 +170,16 @@ def build_psf(image: FloatArray, rms: ArrayLike, stars: StarSample, degree: int,
     return Built(model, chi2, chosen)
 
 
+def _require(n_stars: int, n_needed: int, degree: int) -> None:
+    if n_stars < n_needed:
+        raise TooFewSources(
+            f"{n_stars} stars for a PSF model of degree {degree}, which needs {n_needed}",
+            hint="lower psf.degree or psf.min_snr",
+            found=int(n_stars),
+            needed=n_needed,
+        )
+
+
 def _thinned(stars: StarSample) -> BoolArray:
     """Take at most `_N_STARS_MAX` stars, evenly over the range of fluxes."""
     order = np.argsort(-stars.flux_adu, kind="stable")
@@ -174,9 +189,11 @@ def _thinned(stars: StarSample) -> BoolArray:
 
 
 def _typical(chi2: FloatArray, chosen: BoolArray) -> BoolArray:
-    middle = np.median(chi2[chosen])
-    scatter = 1.4826 * np.median(np.abs(chi2[chosen] - middle))
-    return chi2 <= middle + 4 * scatter
+    """Mark stars that fit as well as most; in the logarithm, because the tail towards bad fits is long."""
+    log_chi2 = np.log(np.maximum(chi2, 1e-6))
+    middle = np.median(log_chi2[chosen])
+    scatter = 1.4826 * np.median(np.abs(log_chi2[chosen] - middle))
+    return log_chi2 <= middle + _REJECT_SIGMA * scatter
 
 
 def _first_guess(shape: tuple[int, int], fwhm_px: float, degree: int, size: int) -> PsfModel:
@@ -227,12 +244,12 @@ def _fit(
 
     def forward(basis: FloatArray) -> FloatArray:
         tables = np.tensordot(terms, basis.reshape(shape).astype(np.float32), axes=1)
-        return (stars.root_weight * sample(tables, stars.rows, stars.columns)).ravel()
+        return (stars.root_weight * sample(tables, stars.rows, stars.columns)).ravel().astype(float)
 
     def backward(residual: FloatArray) -> FloatArray:
         weighted = stars.root_weight * residual.reshape(stars.data.shape).astype(np.float32)
         tables = sample(weighted, stars.rows.transpose(0, 2, 1), stars.columns.transpose(0, 2, 1))
-        return np.tensordot(terms, tables, axes=(0, 0)).ravel()
+        return np.tensordot(terms, tables, axes=(0, 0)).ravel().astype(float)
 
     left_over = (stars.root_weight * stars.data).ravel() - forward(model.basis)
     operator = LinearOperator((left_over.size, model.basis.size), forward, backward, dtype=float)
