@@ -29,7 +29,8 @@ def scene():
     true = plane.deproject(*seen)
     shown = plane.deproject(*(seen + [[1.6], [-1.2]] + rng.normal(0, 0.15, seen.shape)))
     detections = Table({
-        "src_id": [f"t:{k + 1}" for k in range(160)], "object_id": np.arange(1, 161), "ra_deg": shown[0], "dec_deg": shown[1],
+        "src_id": [f"t:{k + 1}" for k in range(160)], "object_id": np.arange(1, 161), "ra_deg": shown[0],
+        "dec_deg": shown[1],
     })  # fmt: skip
     return detections, stars, true
 

@@ -1,5 +1,6 @@
 import csv
 import gzip
+import io
 
 import numpy as np
 import pytest
@@ -10,9 +11,9 @@ from lostlight.vocab import bits
 
 
 def rows(path):
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-    with opened as stream:
-        return list(csv.DictReader(stream))
+    content = path.read_bytes()
+    text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
+    return list(csv.DictReader(io.StringIO(text)))
 
 
 def published(shared_data, name):
