@@ -68,13 +68,13 @@ class FakeSky:
     def solar_system(self, ra_deg, dec_deg, radius_deg, jd):
         return Table(
             {
-                "num": ["4"],
-                "name": ["Vesta"],
-                "ra": ["10 00 00.0"],
-                "de": ["+20 00 00.0"],
-                "magV": [7.5],
-                "errpos": [0.1],
-                "dracosdec": [30.0],
-                "ddec": [-12.0],
+                "Num": [4],
+                "Name": ["Vesta"],
+                "RA": [self.ra_deg],
+                "DEC": [self.dec_deg],
+                "class": ["MB"],
+                "Mv": [7.5],
+                "pmRA": [30.0],
+                "pmDEC": [-12.0],
             }
         )

@@ -145,6 +145,8 @@ def _may_pass(error: Exception) -> bool | float:
     """Decide whether to ask again: True, False, or the pause in seconds that the service asked for."""
     if isinstance(error, RemoteDown) and (pause_s := error.facts.get("retry_after_s")) is not None:
         return min(float(pause_s), _LONGEST_PAUSE_S)
+    if isinstance(error, RemoteTruncated) and "rows" in error.facts:
+        return False  # a limit on rows would be met again
     return isinstance(error, RemoteDown | RemoteTruncated | BadImage)
 
 

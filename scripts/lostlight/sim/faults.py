@@ -81,14 +81,21 @@ class Faults:
 
 
 def parse(texts: Iterable[str]) -> Faults:
-    """Read faults as ``kind``, ``kind:service`` or ``kind:service:first-last``; raises ConfigError if one is unknown."""
+    """Read faults as ``kind``, ``kind:service`` or ``kind:service:first-last``, each with ``=value`` or without.
+
+    Raises
+    ------
+    ConfigError
+        If one is unknown, or cannot be read.
+    """
     return Faults(tuple(_parse_one(text) for text in texts))
 
 
 def _parse_one(text: str) -> Fault:
-    kind, service, span = (*text.split(":"), "", "")[:3]
+    name, _, value = text.partition("=")
+    kind, service, span = (*name.split(":"), "", "")[:3]
     first, _, last = span.partition("-")
     try:
-        return Fault(kind, service or "any", int(first or 0), int(last) if last else None)
+        return Fault(kind, service or "any", int(first or 0), int(last) if last else None, value=float(value or 0))
     except ValueError as error:
-        raise ConfigError(f"fault {text!r} cannot be read", hint="write kind:service:first-last") from error
+        raise ConfigError(f"fault {text!r} cannot be read", hint="write kind:service:first-last=value") from error

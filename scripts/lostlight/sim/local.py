@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from lostlight.core.errors import ConfigError, LostlightError
+from lostlight.core.errors import LostlightError
 
 VARIABLE = "LOSTLIGHT_SKY"
 """Environment variable that maps seeds to addresses, as JSON; it reaches every worker of a step."""
@@ -36,16 +36,10 @@ def skies_of(params_json: str) -> Iterator[None]:
 
 def serve_forever(seed: int, port: int, faults: Sequence[str], announce: Callable[[str], None]) -> None:
     """Serve a sky until interrupted, after its address was announced."""
-    from lostlight.sim import faults as trouble
+    from lostlight.sim.faults import parse
     from lostlight.sim.server import serve
 
-    pairs = [fault.partition("=")[::2] for fault in faults]
-    known = trouble.Faults.__dataclass_fields__
-    if unknown := [name for name, _ in pairs if name not in known]:
-        raise ConfigError(f"there is no fault {unknown[0]!r}", hint=f"known faults: {', '.join(known)}")
-    with serve(
-        seed, port=port, faults=trouble.Faults(**{name: json.loads(value or "true") for name, value in pairs})
-    ) as server:
+    with serve(seed, port=port, faults=parse(faults)) as server:
         announce(server.base_url)
         server.wait()
 

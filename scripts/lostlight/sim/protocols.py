@@ -18,6 +18,14 @@ DEFAULT_ROWS = 50
 
 _RA_NAMES = ("RAJ2000", "RA_ICRS", "RAmdeg", "RAdeg", "ra")
 _DEC_NAMES = ("DEJ2000", "DE_ICRS", "DEmdeg", "DEdeg", "de")
+_SKYBOT_NAMES = {
+    "Num": "num",
+    "Name": "name",
+    "class": "class",
+    "Mv": "magV",
+    "pmRA": "dracosdec",
+    "pmDEC": "ddec",
+}
 _DSS_POLYNOMIAL = re.compile(r"AMD[XY]\d+|PPO\d|CNPIX\d|PLT(RA[HMS]|DEC(SN|D|M|S))")
 _TAN = ("CTYPE1", "CTYPE2", "CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2", "CD1_1", "CD1_2", "CD2_1", "CD2_2")
 
@@ -69,10 +77,7 @@ def select(table: Table, query: Mapping[str, str], faults: Mapping[str, Fault]) 
 
 def votable(table: Table, name: str, *, is_cut: bool = False) -> bytes:
     """Write a table as VizieR and SkyBoT do: VOTable 1.4 with TABLEDATA."""
-    fields = "".join(
-        f'<FIELD name="{escape(column)}" {_votable_type(table[column].dtype)} unit="{escape(_unit(table, column))}"/>\n'
-        for column in table.colnames
-    )
+    fields = "".join(_field(table, column) for column in table.colnames)
     rows = "".join(
         f"<TR>{''.join(f'<TD>{cell}</TD>' for cell in row)}</TR>\n"
         for row in zip(*(_cells(table[column], escape) for column in table.colnames), strict=True)
@@ -98,6 +103,17 @@ def tsv(table: Table, name: str) -> bytes:
     return ("\n".join(lines) + "\n#END#\n").encode()
 
 
+def bodies(table: Table) -> Table:
+    """Give solar-system bodies the columns and sexagesimal positions of SkyBoT."""
+    written = Table({theirs: table[ours] for ours, theirs in _SKYBOT_NAMES.items()})
+    written["errpos"] = np.full(len(table), 0.1)
+    for name, ours, unit in (("ra", "RA", u.hourangle), ("de", "DEC", u.deg)):
+        angles = Angle(np.asarray(table[ours], dtype=float), u.deg)
+        texts = angles.to_string(unit=unit, sep=" ", precision=4, pad=True, alwayssign=name == "de")
+        written[name] = np.asarray(texts, dtype="U")
+    return written
+
+
 def position(text: str) -> tuple[float, float]:
     """Read VizieR's ``-c``: right ascension and declination in degrees, a sign or a blank between them."""
     found = re.fullmatch(r"\s*([\d.]+)\s*([+-]?\s*[\d.]+)\s*", text)
@@ -117,24 +133,17 @@ def extent_deg(query: Mapping[str, str]) -> dict[str, float | tuple[float, float
 
 
 def _spoiled(table: Table, faults: Mapping[str, Fault]) -> Table:
-    table = table.copy()
     ra, dec = (next((n for n in names if n in table.colnames), "") for names in (_RA_NAMES, _DEC_NAMES))
-    magnitudes = [name for name in table.colnames if name.endswith("mag")]
+    rows = np.arange(len(table))
     if "empty" in faults:
-        table = table[:0]
+        rows = rows[:0]
     if "changed" in faults:
-        table = table[:-1]
+        rows = rows[:-1]
     if "duplicate_rows" in faults:
-        table = table[np.repeat(np.arange(len(table)), 2)]
-    if "half_coverage" in faults and len(table):
-        table = table[np.asarray(table[ra]) < np.median(table[ra])]
-    if "nan_mags" in faults:
-        for name in magnitudes:
-            table[name] = np.nan
-    if "sentinel_mags" in faults:
-        for number, name in enumerate(magnitudes):
-            values = np.ma.filled(np.ma.asarray(table[name], dtype=float), np.nan)
-            table[name] = np.where(np.isnan(values), (99.99, -999.0)[number % 2], values)
+        rows = np.repeat(rows, 2)
+    if "half_coverage" in faults and len(rows):
+        rows = rows[np.asarray(table[ra])[rows] < np.median(table[ra])]
+    table = _spoil_magnitudes(table[rows], faults)
     if "nan_coordinates" in faults and len(table):
         table[ra] = np.where(np.arange(len(table)) == len(table) // 2, np.nan, np.asarray(table[ra], dtype=float))
     if "sexagesimal" in faults:
@@ -142,6 +151,18 @@ def _spoiled(table: Table, faults: Mapping[str, Fault]) -> Table:
             angles = Angle(np.asarray(table[name], dtype=float), u.deg)
             table[name] = angles.to_string(unit=unit, sep=" ", precision=4, pad=True, alwayssign=name == dec)
             table[name].meta["unit"] = written
+    return table
+
+
+def _spoil_magnitudes(table: Table, faults: Mapping[str, Fault]) -> Table:
+    magnitudes = [name for name in table.colnames if name.endswith("mag")]
+    if "nan_mags" in faults:
+        for name in magnitudes:
+            table[name] = np.nan
+    if "sentinel_mags" in faults:
+        for number, name in enumerate(magnitudes):
+            values = np.ma.filled(np.ma.asarray(table[name], dtype=float), np.nan)
+            table[name] = np.where(np.isnan(values), (99.99, -999.0)[number % 2], values)
     return table
 
 
@@ -156,7 +177,21 @@ def _satisfied(values: np.ndarray, constraint: str) -> np.ndarray:
 
 
 def _unit(table: Table, name: str) -> str:
-    return str(table[name].meta.get("unit") or table[name].unit or "")
+    return str(table[name].meta.get("unit") or table[name].unit or "").replace(" ", "")
+
+
+def _field(table: Table, name: str) -> str:
+    kind, unit = _votable_type(table[name].dtype), _unit_attribute(table, name)
+    return f'<FIELD ID="{_identifier(name)}" name="{escape(name)}" {kind}{unit}/>\n'
+
+
+def _identifier(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+
+
+def _unit_attribute(table: Table, name: str) -> str:
+    unit = _unit(table, name)
+    return f' unit="{escape(unit)}"' if unit else ""
 
 
 def _votable_type(dtype: np.dtype) -> str:

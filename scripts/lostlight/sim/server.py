@@ -29,6 +29,7 @@ from lostlight.sim.faults import Fault, Faults
 
 _KEPT_CUTOUTS = 16
 _DRIP_S = 0.02
+_TOO_MANY_REQUESTS = 429
 _HTML = b"<html><head><title>Error</title></head><body><h1>Your request could not be processed</h1></body></html>\n"
 
 
@@ -95,22 +96,27 @@ class Server:
         asked_gzip = query.get("c") == "gzip" or query.get("mime-type") == "application/x-gfits"
         return gzip.compress(content, compresslevel=1, mtime=0) if asked_gzip or "gzip" in faults else content
 
-    def vizier(self, query: Mapping[str, str], faults: Mapping[str, Fault], *, as_tsv: bool) -> bytes:
-        """Answer a catalogue query."""
+    def vizier(self, query: Mapping[str, str], faults: Mapping[str, Fault]) -> bytes:
+        """Answer a catalogue query with a VOTable."""
+        table, is_cut = self._rows(query, faults)
+        return protocols.votable(table, query["-source"], is_cut=is_cut)
+
+    def vizier_tsv(self, query: Mapping[str, str], faults: Mapping[str, Fault]) -> bytes:
+        """Answer a catalogue query with tab-separated values."""
+        return protocols.tsv(self._rows(query, faults)[0], query["-source"])
+
+    def _rows(self, query: Mapping[str, str], faults: Mapping[str, Fault]) -> tuple[Table, bool]:
         ra, dec = protocols.position(query["-c"])
         with self._rendering:
             rows = self.sky.catalogue(query["-source"], ra, dec, **protocols.extent_deg(query))
-        table, is_cut = protocols.select(rows, query, faults)
-        if as_tsv:
-            return protocols.tsv(table, query["-source"])
-        return protocols.votable(table, query["-source"], is_cut=is_cut)
+        return protocols.select(rows, query, faults)
 
     def skybot(self, query: Mapping[str, str], faults: Mapping[str, Fault]) -> bytes:
         """Answer a query for solar-system bodies; none is a valid answer."""
         radius_deg = float(query["-rd"]) if "-rd" in query else float(query["-rs"]) / 3600
         with self._rendering:
             table = self.sky.solar_system(float(query["-ra"]), float(query["-dec"]), radius_deg, float(query["-ep"]))
-        return protocols.votable(table[:0] if "empty" in faults else table, "SkyBoT")
+        return protocols.votable(protocols.bodies(table[:0] if "empty" in faults else table), "SkyBoT")
 
 
 @contextmanager
@@ -133,12 +139,11 @@ def serve(sky: int | SkyLike, port: int = 0, faults: Faults | None = None) -> It
     """
     server = Server(_sky(sky), faults or Faults())
     try:
-        listener = ThreadingHTTPServer(("127.0.0.1", port), _handler(server))
+        listener = _Listener(port, server)
     except OSError as error:
         raise LostlightError(
             f"port {port} cannot be opened: {error.strerror}", hint="choose another port, or 0 for any free one"
         ) from error
-    listener.daemon_threads = True
     server.base_url = f"http://127.0.0.1:{listener.server_address[1]}"
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
@@ -174,74 +179,82 @@ def _place(query: Mapping[str, str]) -> tuple[float, float]:
     return float(query[ra]), float(query[dec])
 
 
-def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
-    routes: dict[str, tuple[str, str, Callable[[Mapping[str, str], Mapping[str, Fault]], bytes]]] = {
-        "/cgi-bin/dss_search": ("dss", "image/x-fits", server.dss),
-        "/dss/dss": ("dss", "image/x-gfits", server.dss),
-        "/viz-bin/votable": ("vizier", "text/xml", lambda query, bad: server.vizier(query, bad, as_tsv=False)),
-        "/viz-bin/asu-tsv": ("vizier", "text/tab-separated-values", lambda q, bad: server.vizier(q, bad, as_tsv=True)),
-        "/webservices/skybot/api/conesearch.php": ("skybot", "text/xml", server.skybot),
-    }
+_ROUTES: Mapping[str, tuple[str, str, Callable[[Server, Mapping[str, str], Mapping[str, Fault]], bytes]]] = {
+    "/cgi-bin/dss_search": ("dss", "image/x-fits", Server.dss),
+    "/dss/dss": ("dss", "image/x-gfits", Server.dss),
+    "/viz-bin/votable": ("vizier", "text/xml", Server.vizier),
+    "/viz-bin/asu-tsv": ("vizier", "text/tab-separated-values", Server.vizier_tsv),
+    "/webservices/skybot/api/conesearch.php": ("skybot", "text/xml", Server.skybot),
+}
+"""Path: service, type of content, and the method that answers."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:
-            self._answer(dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True)))
+class _Listener(ThreadingHTTPServer):
+    """The socket, and the sky behind it."""
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-            # astroquery posts one key=value per line; a form would join them with &.
-            pairs = [line.partition("=")[::2] for line in body.splitlines()] if "\n" in body else parse_qsl(body)
-            self._answer(dict(pairs))
+    daemon_threads = True
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (name of the base class)
-            """Say nothing: what was asked is in `Server.requests`."""
+    def __init__(self, port: int, site: Server) -> None:
+        self.site = site
+        super().__init__(("127.0.0.1", port), _Handler)
 
-        def _answer(self, query: dict[str, str]) -> None:
-            path = urlsplit(self.path).path
-            if path not in routes:
-                self._send(404, "text/html", _HTML)
-                return
-            service, content_type, answer = routes[path]
-            try:
-                faults = server.faults.of(service, server.count(service, query), *_place(query))
-                if (status := _refusal(faults)) is not None:
-                    self._send(status, "text/html", _HTML, faults)
-                else:
-                    self._send(200, content_type, answer(query, faults), faults)
-            except (LostlightError, KeyError, ValueError, StopIteration):
-                # A query the archive cannot read, or a place without a plate: a page of apology, status 200.
-                self._send(200, "text/html", _HTML)
 
-        def _send(self, status: int, kind: str, content: bytes, faults: Mapping[str, Fault] | None = None) -> None:
-            faults = faults or {}
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(content)))
-            if status == 429:
-                self.send_header("Retry-After", f"{faults['busy429'].value:g}")
-            self.end_headers()
-            try:
-                if "drip" in faults:
-                    self._drip(content)
-                else:
-                    self.wfile.write(content[: len(content) // 2] if "broken_off" in faults else content)
-            except (BrokenPipeError, ConnectionResetError):
-                self.close_connection = True  # the client had enough
-            if "broken_off" in faults:
-                self.close_connection = True
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Listener
 
-        def _drip(self, content: bytes) -> None:
-            for start in range(0, len(content), 2):
-                if server._closing.wait(_DRIP_S):
-                    break
-                self.wfile.write(content[start : start + 2])
-                self.wfile.flush()
+    def do_GET(self) -> None:
+        self._answer(dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True)))
 
-    return Handler
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        # astroquery posts one key=value per line; a form would join them with &.
+        pairs = [line.partition("=")[::2] for line in body.splitlines()] if "\n" in body else parse_qsl(body)
+        self._answer(dict(pairs))
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (name of the base class)
+        """Say nothing: what was asked is in `Server.requests`."""
+
+    def _answer(self, query: dict[str, str]) -> None:
+        path, site = urlsplit(self.path).path, self.server.site
+        if path not in _ROUTES:
+            self._send(404, "text/html", _HTML, {})
+            return
+        service, content_type, answer = _ROUTES[path]
+        try:
+            faults = site.faults.of(service, site.count(service, query), *_place(query))
+            if (status := _refusal(faults)) is not None:
+                self._send(status, "text/html", _HTML, faults)
+            else:
+                self._send(200, content_type, answer(site, query, faults), faults)
+        except (LostlightError, KeyError, ValueError, StopIteration):
+            # A query the archive cannot read, or a place without a plate: a page of apology, status 200.
+            self._send(200, "text/html", _HTML, {})
+
+    def _send(self, status: int, kind: str, content: bytes, faults: Mapping[str, Fault]) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        if status == _TOO_MANY_REQUESTS:
+            self.send_header("Retry-After", f"{faults['busy429'].value:g}")
+        self.end_headers()
+        self.close_connection = "broken_off" in faults
+        try:
+            if "drip" in faults:
+                self._drip(content)
+            else:
+                self.wfile.write(content[: len(content) // 2] if "broken_off" in faults else content)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True  # the client had enough
+
+    def _drip(self, content: bytes) -> None:
+        for start in range(0, len(content), 2):
+            if self.server.site._closing.wait(_DRIP_S):
+                break
+            self.wfile.write(content[start : start + 2])
+            self.wfile.flush()
 
 
 def _refusal(faults: Mapping[str, Fault]) -> int | None:
-    statuses = {"busy429": 429, "busy503": 503, "refused404": 404, "html200": 200}
+    statuses = {"busy429": _TOO_MANY_REQUESTS, "busy503": 503, "refused404": 404, "html200": 200}
     return next((status for kind, status in statuses.items() if kind in faults), None)

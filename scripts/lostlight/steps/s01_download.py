@@ -12,6 +12,7 @@ from lostlight.core.manifest import Manifest
 from lostlight.core.params import DownloadParams
 from lostlight.core.step import Outputs, Result, Unit, step
 from lostlight.io import cache, dss, fits, http, plates, tables
+from lostlight.io.own_files import IMAGES, listed
 from lostlight.science.plate.cutout import cut, margin_px
 from lostlight.science.plate.validate import Asked, accept, reject
 from lostlight.science.plate.wcs import pixel_scale_arcsec
@@ -24,7 +25,7 @@ _FACTS = ("ra_deg", "dec_deg", "width_arcmin", "height_arcmin", "plates")
 def plan(manifests: Sequence[Manifest], params: DownloadParams) -> list[Unit]:
     """Plan one unit per row of the table of tiles, with the own plate that shows it where there are own plates."""
     _refuse_unusable(params)
-    own = plates.images(params.folder) if params.source == "folder" else []
+    own = listed(Path(params.folder or "?"), IMAGES, "download.folder") if params.source == "folder" else []
     headers = _headers(own)
     units = []
     for manifest in manifests:

@@ -1,4 +1,6 @@
-"""Cut a tile out of a plate, the sky solution of the plate kept."""
+"""The field of an image: the circle around it, and the part of it that a tile is."""
+
+from typing import NamedTuple
 
 import numpy as np
 from astropy.io.fits import Header
@@ -6,7 +8,26 @@ from numpy.typing import NDArray
 
 from lostlight.core.errors import BadImage
 from lostlight.science.plate.validate import Asked, reject
-from lostlight.science.plate.wcs import pixel_scale_arcsec, sky_to_pix, sky_wcs
+from lostlight.science.plate.wcs import centre_px, pix_to_sky, pixel_scale_arcsec, sky_to_pix, sky_wcs
+from lostlight.science.sky.separation import separation_arcsec
+
+
+class Circle(NamedTuple):
+    """A cone on the sky, ICRS."""
+
+    ra_deg: float
+    dec_deg: float
+    radius_deg: float
+
+
+def circle_around(header: Header, margin_arcmin: float) -> Circle:
+    """Give the cone about the middle of an image that holds its corners and a margin beyond them."""
+    wcs = sky_wcs(header)
+    ra, dec = (float(angle) for angle in pix_to_sky(wcs, *centre_px(header)))
+    right, top = header["NAXIS1"] - 0.5, header["NAXIS2"] - 0.5
+    corners = pix_to_sky(wcs, [-0.5, right, right, -0.5], [-0.5, -0.5, top, top])
+    reach_deg = float(np.max(separation_arcsec(ra, dec, *corners))) / 3600
+    return Circle(ra, dec, reach_deg + margin_arcmin / 60)
 
 
 def margin_px(header: Header, ra_deg: float, dec_deg: float) -> float:

@@ -145,5 +145,6 @@ def _refuse_other_field(header: Header, asked: Asked) -> None:
     x, y = (float(value) for value in sky_to_pix(sky_wcs(header), asked.ra_deg, asked.dec_deg))
     x_mid, y_mid = centre_px(header)
     if not (abs(x - x_mid) <= nx / 4 and abs(y - y_mid) <= ny / 4):
-        message = f"the image shows another field: RA {asked.ra_deg:.4f} Dec {asked.dec_deg:+.4f} lies at pixel {x:.0f}, {y:.0f}"
+        where = f"RA {asked.ra_deg:.4f} Dec {asked.dec_deg:+.4f}"
+        message = f"the image shows another field: {where} lies at pixel {x:.0f}, {y:.0f}"
         raise reject(BadImage, "WRONG_FIELD", message, "check the position, or the address of the archive")

@@ -1,0 +1,98 @@
+"""A catalogue of the user's own, in any of the usual formats, gzip or not."""
+
+import gzip
+import zlib
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from astropy import units as u
+from astropy.io.registry import IORegistryError
+from astropy.table import Table
+
+from lostlight.core.errors import BadCatalogue, ConfigError
+from lostlight.io.angles import as_degrees
+
+_FORMATS = {
+    ".csv": "ascii.csv",
+    ".tsv": "ascii.tab",
+    ".ecsv": "ascii.ecsv",
+    ".fits": "fits",
+    ".fit": "fits",
+    ".cat": "fits",
+    ".vot": "votable",
+    ".xml": "votable",
+    ".votable": "votable",
+}
+
+
+def read(path: str, units: Mapping[str, str]) -> Table:
+    """Read a catalogue whole: CSV, TSV, ECSV, FITS, VOTable or Parquet, by its suffix.
+
+    Parameters
+    ----------
+    path : str
+        The file; a further suffix ``.gz`` may follow.
+    units : mapping
+        Unit of a column, where the file does not say it or says it wrong.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file, or its suffix is unknown.
+    BadCatalogue
+        If it cannot be read, has no rows, or a unit or column of `units` is unknown.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise ConfigError(f"reference.own.path = {path!r}: there is no such file", hint="check the path")
+    suffixes = [suffix.lower() for suffix in file.suffixes]
+    kind = next((suffix for suffix in reversed(suffixes) if suffix != ".gz"), "")
+    if kind != ".parquet" and kind not in _FORMATS:
+        known = ", ".join([*_FORMATS, ".parquet"])
+        raise ConfigError(f"reference.own.path = {path!r}: unknown format {kind!r}", hint=f"known: {known}, and .gz")
+    try:
+        content = file.read_bytes()
+        content = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+        table = _parsed(content, kind)
+    except (OSError, EOFError, ValueError, TypeError, IndexError, zlib.error, IORegistryError) as error:
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise BadCatalogue(
+            f"{file.name} cannot be read: {first_line}", hint="check the file", file=file.name
+        ) from error
+    if not len(table):
+        raise BadCatalogue(f"{file.name} has no rows", hint="give a catalogue of the field", file=file.name, rows=0)
+    return _with_units(table, units, file.name)
+
+
+def decimal(table: Table, names: Mapping[str, bool]) -> Table:
+    """Turn columns of angles written as text to numbers; `names` says which, and whether each is a right ascension."""
+    for name, is_ra in names.items():
+        table.replace_column(name, as_degrees(table[name], is_ra=is_ra))
+    return table
+
+
+def _parsed(content: bytes, kind: str) -> Table:
+    if kind == ".parquet":
+        return Table.from_pandas(pq.read_table(BytesIO(content)).to_pandas())
+    form = _FORMATS[kind]
+    if form.startswith("ascii"):
+        return Table.read(content.decode("utf-8-sig"), format=form)
+    if form == "fits":
+        return Table.read(BytesIO(content), format=form, character_as_bytes=False)
+    return Table.read(BytesIO(content), format=form)
+
+
+def _with_units(table: Table, units: Mapping[str, str], file: str) -> Table:
+    for name, unit in units.items():
+        if name not in table.colnames:
+            raise BadCatalogue(f"{file} has no column {name!r}", hint="check reference.own.units", column=name)
+        try:
+            table[name].unit = u.Unit(unit)
+        except ValueError as error:
+            raise BadCatalogue(
+                f"reference.own.units: {unit!r} for column {name} is no unit", hint="write deg, arcsec or mas/yr",
+                column=name,
+            ) from error  # fmt: skip
+    return table
