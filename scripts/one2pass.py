@@ -93,7 +93,7 @@ def _targets(folder: Path, from_step: str, to_step: str, until: Sequence[str]) -
                 f"--from-step {from_step}: {folder / step_id} has no manifest",
                 hint=f"run the steps before it first, or name a finished run with --run-id (from {step_id} on)",
             )
-    chosen = [rule(STEPS[last]), *until] if to_step or not until else list(until)
+    chosen = [*([rule(STEPS[last])] if to_step else []), *until] or ["all"]
     again = ["--forcerun", _worker_rule(STEPS[first])] if from_step else []
     return [*chosen, *again]
 

@@ -21,6 +21,9 @@ arguments = sys.argv[1:]
 out = Path(arguments[arguments.index("--out") + 1])
 out.parent.mkdir(parents=True, exist_ok=True)
 out.write_text("\\n".join(arguments))
+(out.parent / "products").mkdir(exist_ok=True)
+for name in ("report.html", "candidates.ecsv", "anomalies_minimal.csv", "package.zip", "package.zip.sha256"):
+    (out.parent / "products" / name).write_text(name)
 '''
 
 

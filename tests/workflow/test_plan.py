@@ -7,6 +7,7 @@ from lostlight.vocab.steps import PLANT, STEPS, TWIN_STEPS, rule
 
 WHOLE = ("00_tiles", "09_summary", "10_package")
 N_SHARDS = 2
+END = {"deliver": 1, "all": 1}
 
 
 def rules_of(step_id):
@@ -44,16 +45,16 @@ def everything_after(first):
     plant_again = first == PLANT or bool(run & set(declared(PLANT)["after"]))
     twin = set(TWIN_STEPS[1:]) if plant_again else {s for s in TWIN_STEPS[1:] if first in ancestors(s)}
     counts = jobs([*run, *([PLANT] if plant_again else [])], twin)
-    return counts | {"step09": 1, "step10": 1, "all": 1}
+    return counts | {"step09": 1, "step10": 1, **END}
 
 
 def test_a_fresh_run_plans_every_step_and_its_twin(workshop):
     expected = jobs([*STEPS, PLANT], TWIN_STEPS[1:])
-    assert workshop.plan() == expected | {"all": 1}
+    assert workshop.plan() == expected | END
 
 
 def test_without_artificial_stars_there_is_no_twin(workshop):
-    assert workshop.plan(completeness={"n_per_tile": 0}) == jobs(STEPS) | {"all": 1}
+    assert workshop.plan(completeness={"n_per_tile": 0}) == jobs(STEPS) | END
 
 
 def test_until_plans_the_step_and_all_it_needs(workshop):
@@ -109,7 +110,7 @@ def test_editing_a_key_runs_its_step_and_what_follows(finished, step_id, edit):
 
 
 def test_editing_the_summary_runs_the_summary_and_the_archive(finished):
-    assert finished.plan(summary={"title": "Another"}) == {"step09": 1, "step10": 1, "all": 1}
+    assert finished.plan(summary={"title": "Another"}) == {"step09": 1, "step10": 1} | END
 
 
 def test_editing_the_running_policy_runs_nothing(finished):
@@ -122,3 +123,10 @@ def test_jobs_get_the_running_policy_and_their_own_section_only(finished):
     assert '"threshold_sigma"' in said
     assert "fail_fast" not in said
     assert '"gates"' not in said
+
+
+def test_the_results_are_where_people_look_for_them(finished):
+    assert (finished.folder / "artifacts/demo/report.html").read_text() == "report.html"
+    assert (finished.folder / "artifacts/demo/demo.zip.sha256").read_text().strip() == "demo.zip.sha256"
+    found = {path.name for path in (finished.folder / "dashboard").iterdir()}
+    assert found == {"report.html", "anomalies_minimal.csv"}

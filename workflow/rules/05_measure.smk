@@ -1,7 +1,6 @@
 rule step05_shard:
     """Second pass of source extraction, with the PSF."""
     input:
-        download="<run>/{twin}01_download/shards/{scatteritem}.json",
         masks="<run>/{twin}02_masks/shards/{scatteritem}.json",
         psf="<run>/{twin}04_psf/shards/{scatteritem}.json",
     output:
@@ -17,5 +16,5 @@ rule step05_shard:
         spec=spec("05_measure"),
         version=version("05_measure"),
     shell:
-        "python -m lostlight step 05_measure --upstream {input.download} --upstream {input.masks} --upstream {input.psf}"
+        "python -m lostlight step 05_measure --upstream {input.masks} --upstream {input.psf}"
         " --out {output} --params {params.spec:q} --workers {threads} > {log} 2>&1"
