@@ -1,0 +1,55 @@
+"""A newcomer's step passes every test on the day it is made."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+SKIPPED = shutil.ignore_patterns(".git", ".venv", ".snakemake", "__pycache__", "data", "logs", "artifacts", ".*_cache")
+
+
+@pytest.fixture(scope="module")
+def extended(project, tmp_path_factory):
+    """A copy of the project with one step more."""
+    copy = shutil.copytree(project, tmp_path_factory.mktemp("extended") / "project", ignore=SKIPPED)
+    command = [sys.executable, "scripts/dev/new_step.py", "15_trails", "--after", "05_measure"]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return copy
+
+
+def run(copy, *command):
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(copy / "scripts"), "HOME": str(copy)}
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=copy, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_it_passes_its_own_test_and_those_of_the_house(extended):
+    tests = ["tests/steps/test_s15_trails.py", "tests/house/test_names.py", "tests/house/test_generated.py"]
+    said = run(extended, "pytest", "-q", "-p", "no:cacheprovider", *tests)
+    assert "failed" not in said
+
+
+def test_snakemake_runs_it(extended):
+    said = run(extended, "snakemake", "--dry-run", "--quiet", "rules", "step15")
+    assert "step15_shard" in said
+
+
+def test_ruff_and_snakefmt_have_nothing_to_say(extended):
+    run(extended, "ruff", "check", "scripts/lostlight/steps", "tests/steps/test_s15_trails.py")
+    run(
+        extended, "ruff", "format", "--check", "scripts/lostlight/steps/s15_trails.py", "tests/steps/test_s15_trails.py"
+    )
+    run(extended, "snakefmt", "--check", "workflow")
+
+
+@pytest.mark.parametrize("name", ["15-trails", "15_Trails", "05_other", "15_psf"])
+def test_a_name_that_will_not_do_is_refused(extended, name):
+    command = [sys.executable, "scripts/dev/new_step.py", name, "--after", "05_measure"]
+    done = subprocess.run(command, cwd=extended, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert name in done.stderr
