@@ -223,10 +223,14 @@ class SmallRun:
             outputs = {role: _product(path, folder) for role, path in made.items()}
             units.append(UnitRecord(id=tile, status="ok", outputs=outputs, metrics=_metrics(step_id)))
         units.append(
-            _broken(FAILED, name, "01_download", "WrongSurvey", "SURVEY is 'POSSII-F', not POSSI-E", self.hint)
+            _broken(
+                FAILED, name, "01_download", "WrongSurvey", "SURVEY is 'POSSII-F', not POSSI-E", self.hint, planting
+            )
         )
         units.append(
-            _broken(SKIPPED, name, "04_psf", "BadPSF", "3 stars accepted <b>of 30</b>", "widen psf.fwhm_range_px")
+            _broken(
+                SKIPPED, name, "04_psf", "BadPSF", "3 stars accepted <b>of 30</b>", "widen psf.fwhm_range_px", planting
+            )
         )
         return self._manifest(folder, name, step_id, units, parents)
 
@@ -257,10 +261,15 @@ class SmallRun:
 
 
 def _metrics(step_id: str) -> Mapping[str, float]:
-    return {"07_xmatch": {"chance_fraction": 0.04, "n_ties": 110}, "04_psf": {"fwhm_px": 2.9}}.get(step_id, {})
+    return {
+        "07_xmatch": {"chance_fraction_usnob": 0.04, "radius_arcsec": 5.0, "n_ties": 110, "scatter_ra_arcsec": 0.5},
+        "04_psf": {"fwhm_px": 2.9},
+    }.get(step_id, {})
 
 
-def _broken(tile: str, name: str, at: str, kind: str, message: str, hint: str) -> UnitRecord:
+def _broken(tile: str, name: str, at: str, kind: str, message: str, hint: str, planting: bool) -> UnitRecord:
+    if planting:
+        return UnitRecord(id=tile, status="skipped", warnings=("upstream: failed",))
     if name < at:
         return UnitRecord(id=tile, status="ok")
     if name == at:

@@ -9,7 +9,9 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
@@ -26,7 +28,10 @@ _VARIABLES = {
     GREEN: "--accent",
     GREY: "--skipped",
 }
-WIDTH_INCHES = 4.6
+PALETTE = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0.2, 0.92, 64)))
+"""From low to high, without the ends that a light or a dark page would swallow."""
+
+WIDTH_INCHES = 4.1
 """Width of every chart, the width of a phone: text keeps its size there and on a desk."""
 
 _SETTINGS = {
@@ -50,24 +55,22 @@ _SETTINGS = {
     "ytick.color": MUTED,
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
     "figure.constrained_layout.use": True,
 }
+# Nothing else in this package draws, and a context would miss what a chart adds later: legends, colour bars, notes.
+matplotlib.rcParams.update(_SETTINGS)
 
 
 def canvas(height_inches: float = 2.9, projection: str | None = None) -> tuple[Figure, Axes]:
     """Give an empty chart in the style of the page."""
-    with matplotlib.rc_context(_SETTINGS):
-        figure = Figure(figsize=(WIDTH_INCHES, height_inches))
-        return figure, figure.add_subplot(projection=projection)
+    figure = Figure(figsize=(WIDTH_INCHES, height_inches))
+    return figure, figure.add_subplot(projection=projection)
 
 
 def svg(figure: Figure, name: str, text: str) -> str:
     """Give a chart as an SVG element for a page: `name` keeps its ids apart, `text` says what is to be seen."""
     buffer = io.StringIO()
-    with matplotlib.rc_context(_SETTINGS):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     drawing = buffer.getvalue()
     drawing = drawing[drawing.index("<svg") :].strip()
     drawing = re.sub(r"<metadata>.*?</metadata>\s*", "", drawing, flags=re.DOTALL)
@@ -86,6 +89,14 @@ def thousands(axes: Axes, which: str = "y") -> None:
     """Write the numbers of an axis as people do: 1,200 and not 1.2e3."""
     axis = axes.yaxis if which == "y" else axes.xaxis
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
+
+
+def legend(axes: Axes, n_columns: int = 2) -> None:
+    """Put the legend above the axes, where it covers nothing."""
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=n_columns, frameon=False, fontsize=8.5,
+        handlelength=1.4, columnspacing=1.2, borderaxespad=0.2,
+    )  # fmt: skip
 
 
 def labels(axes: Axes, texts: Mapping[str, str]) -> None:

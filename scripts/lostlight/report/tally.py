@@ -18,6 +18,9 @@ FIELD_CELLS = 12
 FWHM_BINS, FWHM_BIN_PX = 150, 0.1
 """Bins of the FWHM in each cell."""
 
+STARS_PER_CELL = 10
+"""Cells are made larger until they typically hold as many."""
+
 CLEAN_SNR = 20
 """Stars below are too noisy to tell the sharpness of the field."""
 
@@ -110,8 +113,17 @@ class Tally:
         self.residuals += np.histogram2d(north_arcsec, east_arcsec, bins=60, range=(reach, reach))[0].astype(np.int64)
 
     def fwhm_median_px(self) -> np.ndarray:
-        """Median FWHM of clean stars over the field of a tile, shape (cells, cells), NaN where there are too few."""
-        cumulative = np.cumsum(self.fwhm_map, axis=2)
+        """Median FWHM of clean stars over the field of a tile, NaN where there are too few.
+
+        Shape (cells, cells), with as many cells as the number of stars allows.
+        """
+        counts = self.fwhm_map
+        for n_cells in (FIELD_CELLS, 6, 4, 3):
+            side = FIELD_CELLS // n_cells
+            counts = self.fwhm_map.reshape(n_cells, side, n_cells, side, FWHM_BINS).sum(axis=(1, 3))
+            if np.median(counts.sum(axis=2)) >= STARS_PER_CELL:
+                break
+        cumulative = np.cumsum(counts, axis=2)
         total = cumulative[:, :, -1]
         middle = np.argmax(cumulative >= total[:, :, None] / 2, axis=2)
         return np.where(total >= 3, (middle + 0.5) * FWHM_BIN_PX, np.nan)

@@ -6,8 +6,6 @@ from numpy.typing import NDArray
 from lostlight.report import style
 from lostlight.report.tally import RESIDUAL_ARCSEC
 
-_PALETTE = "cividis"
-
 
 def fwhm(median_px: NDArray[np.float64]) -> str:
     """Draw the median FWHM of clean stars over the field, all tiles together, shape (cells, cells), in pixels."""
@@ -15,7 +13,10 @@ def fwhm(median_px: NDArray[np.float64]) -> str:
     axes.grid(visible=False)
     axes.set_aspect("equal")
     mesh = axes.pcolormesh(
-        np.linspace(0, 1, median_px.shape[1] + 1), np.linspace(0, 1, median_px.shape[0] + 1), median_px, cmap=_PALETTE
+        np.linspace(0, 1, median_px.shape[1] + 1),
+        np.linspace(0, 1, median_px.shape[0] + 1),
+        median_px,
+        cmap=style.PALETTE,
     )
     bar = figure.colorbar(mesh, ax=axes, label="median FWHM, px", shrink=0.9)
     bar.outline.set_visible(False)
@@ -35,7 +36,11 @@ def residuals(counts: NDArray[np.int64]) -> str:
     edges = np.linspace(-RESIDUAL_ARCSEC, RESIDUAL_ARCSEC, len(counts) + 1)
     shown = np.where(counts > 0, np.log10(np.maximum(counts, 1)), np.nan)
     axes.imshow(
-        shown, extent=(edges[0], edges[-1], edges[0], edges[-1]), origin="lower", cmap=_PALETTE, interpolation="none"
+        shown,
+        extent=(edges[0], edges[-1], edges[0], edges[-1]),
+        origin="lower",
+        cmap=style.PALETTE,
+        interpolation="none",
     )
     axes.axhline(0, color=style.MUTED, linewidth=0.6)
     axes.axvline(0, color=style.MUTED, linewidth=0.6)

@@ -41,7 +41,7 @@ def measure(name: str, detections: Histogram, candidates: NDArray[np.float64]) -
         style.thousands(axes, "x")
     style.thousands(axes)
     style.labels(axes, {"x": label, "y": "sources"})
-    axes.legend(loc="upper right", ncols=2)
+    style.legend(axes)
     text = f"Histogram of {label}: {counts.sum():,} detections, {chosen.sum():,} candidates"
     return style.svg(figure, name, text)
 
@@ -72,7 +72,7 @@ def separations(found: Histogram, chance: NDArray[np.float64], radius_arcsec: fl
     axes.set_xlim(0, reach)
     style.thousands(axes)
     style.labels(axes, {"x": "separation, arcsec", "y": f"pairs per {found.edges[1]:.1f}″"})
-    axes.legend(loc="upper right")
+    style.legend(axes)
     return style.svg(
         figure, "separations", f"Separations of {counts.sum():,} matched pairs, match radius {radius_arcsec:g} arcsec"
     )

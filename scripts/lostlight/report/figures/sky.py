@@ -15,7 +15,7 @@ STYLES = {
     "skipped": (style.GREY, "s", "skipped"),
 }
 ZOOM_DEG = 4.0
-MAX_LABELS = 12
+MAX_LABELS = 20
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,11 @@ def zoom(coverage: Coverage, candidates_deg: NDArray[np.float64]) -> str:
         axes.scatter(*places[inside].T, s=16, marker="+", color=style.INK, linewidths=0.9, label="candidate", zorder=3)
     reach = np.abs(outlines[near]).max() * 1.12 if near.any() else 1.0
     axes.set(xlim=(reach, -reach), ylim=(-reach, reach), aspect="equal")
-    if near.sum() <= MAX_LABELS:
+    if _roomy(outlines[near], reach):
         for outline, tile_id in zip(outlines[near], np.array(coverage.ids)[near], strict=True):
             axes.annotate(_short(tile_id), outline.mean(axis=0), ha="center", va="center", fontsize=7)
     style.labels(axes, {"x": f"east of {centre[0]:.2f}°, deg", "y": f"north of {centre[1]:+.2f}°, deg"})
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=4)
+    style.legend(axes, 4)
     return style.svg(
         figure,
         "zoom",
@@ -135,6 +135,15 @@ def _tangent(positions_deg: NDArray, ra0_deg: float, dec0_deg: float) -> NDArray
     cosine = np.where(cosine > 0.05, cosine, np.nan)
     north = np.cos(d0) * np.sin(d) - np.sin(d0) * np.cos(d) * np.cos(a)
     return np.degrees(np.stack([np.cos(d) * np.sin(a) / cosine, north / cosine], axis=-1))
+
+
+def _roomy(outlines: NDArray[np.float64], reach_deg: float) -> bool:
+    """Tell whether the names of the tiles fit into their outlines, and these do not lie over each other."""
+    if not 0 < len(outlines) <= MAX_LABELS:
+        return False
+    middles, side = outlines.mean(axis=1), np.ptp(outlines, axis=1).min()
+    apart = np.abs(middles[:, None] - middles[None]).max(axis=-1)[~np.eye(len(middles), dtype=bool)]
+    return bool(side > 0.28 * reach_deg and apart.min(initial=np.inf) > 0.6 * side)
 
 
 def _short(tile_id: str) -> str:
