@@ -180,7 +180,7 @@ def test_an_altered_input_is_named_with_both_hashes(tmp_path):
     assert stated[:16] in str(caught.value)
 
 
-@pytest.mark.parametrize("damage", ["gone", "foreign", "schema", "broken"])
+@pytest.mark.parametrize("damage", ["gone", "foreign", "schema", "broken", "metric"])
 def test_a_bad_manifest_is_a_contract_error_that_names_it(tmp_path, damage):
     numbers(tmp_path / "run")
     path = tmp_path / "run/00_numbers/manifest.json"
@@ -188,7 +188,10 @@ def test_a_bad_manifest_is_a_contract_error_that_names_it(tmp_path, damage):
     if damage == "gone":
         path.unlink()
     elif damage == "foreign":
-        path.write_text(text.replace('"step": "00_numbers"', '"step": "07_other"'))
+        doubles(tmp_path / "run")
+        shutil.copy(tmp_path / "run/01_doubles/manifest.json", path)
+    elif damage == "metric":
+        path.write_text(text.replace('"value": 3', '"value": 4'))
     elif damage == "schema":
         path.write_text(text.replace("manifest/1", "manifest/9"))
     else:

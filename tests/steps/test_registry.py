@@ -102,6 +102,7 @@ def _damage_one(run, upstream, needs):
         product = run / unit["outputs"][roles[0]]["path"]
         product.write_bytes(product.read_bytes()[: product.stat().st_size // 2])
         unit["outputs"][roles[0]]["sha256"] = atomic.sha256_file(product)
-        path.write_text(json.dumps(content))
+        del content["sha256"]
+        path.write_text(json.dumps({**content, "sha256": atomic.sha256_json(content)}))
         return roles[0]
     raise LostlightError(f"no upstream manifest makes {needs}")

@@ -120,9 +120,10 @@ class Manifest(_Record):
         return (unit for unit in self.units if unit.status == "ok")
 
     def dump(self) -> dict[str, object]:
-        """Plain data in the order of the fields, ``schema`` first."""
+        """Plain data, ``schema`` instead of ``schema_``, sealed with the sha256 of all the rest."""
         content = self.model_dump(mode="json")
-        return {"schema": content.pop("schema_"), **content}
+        content["schema"] = content.pop("schema_")
+        return {**content, "sha256": atomic.sha256_json(content)}
 
 
 def load(path: Path) -> Manifest:
@@ -145,12 +146,25 @@ def load(path: Path) -> Manifest:
             f"{path} is not a manifest of schema {SCHEMA} (it says {schema!r})",
             hint="was it made by another version? run its step again",
         )
+    _check_seal(path, {"schema": schema, **content})
+    content.pop("sha256")
     try:
         return Manifest.model_validate({"schema_": schema, **content}).at(path)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise ContractError(f"{path}: {place}: {first['msg']}", hint="run its step again") from error
+
+
+def _check_seal(path: Path, content: Mapping[str, object]) -> None:
+    stated = content.get("sha256")
+    found = atomic.sha256_json({key: value for key, value in content.items() if key != "sha256"})
+    if found != stated:
+        raise ContractError(
+            f"{path} was altered: the sha256 of its content is {found[:16]}…, it says {str(stated)[:16]}…",
+            hint="delete it and run its step again; finished units are kept",
+            path=path.name,
+        )
 
 
 def run_folder(path: Path) -> Path:
