@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from tests.steps.conftest import products, tiny_config, walk
 
 from lostlight import runner
 from lostlight.chain import manifest_path
@@ -14,7 +15,6 @@ from lostlight.core.manifest import load, verify_outputs
 from lostlight.core.params import RunParams
 from lostlight.core.step import find
 from lostlight.vocab.steps import PLANT, STEPS
-from tests.steps.conftest import products, tiny_config, walk
 
 PER_TILE = STEPS[2:9]
 

@@ -9,9 +9,9 @@ import time
 
 import pytest
 import yaml
+from tests.steps.conftest import TINY, products
 
 from lostlight.core import config as configuration
-from tests.steps.conftest import TINY, products
 
 SMALL = {
     "tiles": {"width_arcmin": 8, "height_arcmin": 8, "positions_csv": "", "rings": 0},

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import yaml
+from tests.steps.conftest import TINY, walk
 
 from lostlight import chain
 from lostlight.chain import manifest_path
@@ -15,7 +16,6 @@ from lostlight.core.errors import LostlightError
 from lostlight.core.manifest import load
 from lostlight.io import tables
 from lostlight.vocab.columns import REFERENCE
-from tests.steps.conftest import TINY, walk
 
 PIXELS = ("00_tiles", "01_download", "02_masks", "03_detect")
 HARMLESS = ("a card lost", "a card twice", "pixel bits", "one byte")
