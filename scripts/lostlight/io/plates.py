@@ -1,6 +1,8 @@
-"""What the header of an image says, read without its pixels."""
+"""What the headers of images say, read without their pixels."""
 
+import logging
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 from astropy.io import fits
@@ -28,3 +30,14 @@ def header_of(path: Path) -> Header:
     if found is None:
         raise BadImage(f"{path.name} holds no two-dimensional image", hint="leave it out", file=path.name)
     return found
+
+
+def headers_of(paths: Iterable[Path]) -> dict[Path, Header]:
+    """Read the headers of those files that are images; the others are passed over with a warning."""
+    headers = {}
+    for path in paths:
+        try:
+            headers[path] = header_of(path)
+        except BadImage as error:
+            logging.getLogger(__name__).warning("%s is passed over: %s", path.name, error.message)
+    return headers

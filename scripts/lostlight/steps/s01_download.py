@@ -1,19 +1,18 @@
 """Step 01: one validated image per tile, from an archive, from own plates or from the simulated sky."""
 
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from astropy.io.fits import Header
 
-from lostlight.core.errors import BadImage, ConfigError, NoWCS, UnitError
+from lostlight.core.errors import BadImage, ConfigError, UnitError
 from lostlight.core.manifest import Manifest
 from lostlight.core.params import DownloadParams
 from lostlight.core.step import Outputs, Result, Unit, step
 from lostlight.io import cache, dss, fits, http, plates, tables
 from lostlight.io.own_files import IMAGES, listed
-from lostlight.science.plate.cutout import cut, margin_px
+from lostlight.science.plate.cutout import choose, cut
 from lostlight.science.plate.validate import Asked, accept, reject
 from lostlight.science.plate.wcs import pixel_scale_arcsec
 from lostlight.science.sky.epoch import plate_epoch
@@ -26,13 +25,14 @@ def plan(manifests: Sequence[Manifest], params: DownloadParams) -> list[Unit]:
     """Plan one unit per row of the table of tiles, with the own plate that shows it where there are own plates."""
     _refuse_unusable(params)
     own = listed(Path(params.folder or "?"), IMAGES, "download.folder") if params.source == "folder" else []
-    headers = _headers(own)
+    by_name = {path.name: path for path in own}
+    headers = plates.headers_of(own)
     units = []
     for manifest in manifests:
         for record in manifest.ok():
             for row in tables.read(manifest.product(record, "tiles")):
                 facts = {name: row[name].item() for name in _FACTS}
-                plate = _plate_of(facts, own, headers)
+                plate = by_name.get(facts["plates"]) or choose(headers, facts["ra_deg"], facts["dec_deg"])
                 units.append(Unit(str(row["tile_id"]), {"plate": plate} if plate else {}, facts))
     return units
 
@@ -101,31 +101,6 @@ def _refuse_unusable(params: DownloadParams) -> None:
             f"download.source = {params.source} needs {_LATER[params.source]}, which this version does not make",
             hint="choose stsci, eso, folder or sky",
         )
-
-
-def _headers(own: Sequence[Path]) -> dict[Path, Header]:
-    headers = {}
-    for path in own:
-        try:
-            headers[path] = plates.header_of(path)
-        except BadImage as error:
-            logging.getLogger(__name__).warning("%s is passed over: %s", path.name, error.message)
-    return headers
-
-
-def _plate_of(facts: dict, own: Sequence[Path], headers: dict[Path, Header]) -> Path | None:
-    """Choose the file that the tile names, else the plate on which the position lies furthest from the border."""
-    named = [path for path in own if path.name == facts["plates"]]
-    margins = {path: _margin(header, facts) for path, header in headers.items()} if not named else {}
-    inside = [path for path in margins if margins[path] >= 0]
-    return named[0] if named else max(inside, key=lambda path: margins[path], default=None)
-
-
-def _margin(header: Header, facts: dict) -> float:
-    try:
-        return margin_px(header, facts["ra_deg"], facts["dec_deg"])
-    except NoWCS:
-        return -1.0
 
 
 def _metrics(data: np.ndarray, header: Header) -> dict[str, str | float | int]:

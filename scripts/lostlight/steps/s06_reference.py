@@ -1,5 +1,6 @@
 """Step 06: the reference catalogues around a tile, moved to the epoch of its plate."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,15 @@ from lostlight.core.errors import BadCatalogue
 from lostlight.core.params import ReferenceParams
 from lostlight.core.step import Outputs, Result, Unit, step
 from lostlight.io import http, own_catalogue, plates, tables, vizier
-from lostlight.science.match.catalogue import CATALOGUES, Catalogue, normalise, recognise
+from lostlight.io.cells import rows_around
+from lostlight.science.match.catalogue import CATALOGUES, Catalogue, normalise, recognise, unique
 from lostlight.science.plate.cutout import Circle, circle_around
 from lostlight.science.sky.epoch import plate_epoch
 from lostlight.science.sky.separation import separation_arcsec
 from lostlight.vocab import columns
+
+_REACH_DEG = 0.2
+"""How far the fastest stars have moved since the plates."""
 
 
 def _versions(params: ReferenceParams) -> dict[str, str]:
@@ -47,35 +52,30 @@ def reference(unit: Unit, params: ReferenceParams, out: Outputs) -> Result:
         if circle.dec_deg + circle.radius_deg < catalogue.dec_min_deg:
             warnings.append(f"{name} does not cover declination {circle.dec_deg:+.2f}")
             continue
-        raw = _rows(catalogue, circle, params)
-        if raw.meta["is_changed"]:
+        table, is_changed = _rows(catalogue, circle, epoch_yr, params)
+        if is_changed:
             warnings.append(f"{name}: the service gives other rows than before")
-        metrics |= _write(normalise(raw, catalogue, epoch_yr), name, out)
+        metrics |= _write(table, name, out)
     if params.own.path:
         metrics |= _write(_own(circle, params, epoch_yr), "own", out)
     return Result(metrics, warnings=warnings)
 
 
-def _rows(catalogue: Catalogue, circle: Circle, params: ReferenceParams) -> Table:
+def _rows(catalogue: Catalogue, circle: Circle, epoch_yr: float, params: ReferenceParams) -> tuple[Table, bool]:
     """Fetch all stars of the tile, and the bright ones from further around, whose spikes reach into it."""
-    shared = {"url": params.url, "policy": http.Policy.of(params), "row_cap": params.row_cap}
+    policy, url = http.Policy.of(params), params.url or vizier.SERVICE
+    near = vizier.Question(url, catalogue.vizier_id, *circle, catalogue.columns, {}, policy, params.row_cap)
     is_everywhere = circle.dec_deg - circle.radius_deg > catalogue.dec_min_deg + 1
-    position = (circle.ra_deg, circle.dec_deg)
-    parts = [
-        vizier.rows_around(
-            catalogue.vizier_id, *position, circle.radius_deg, catalogue.columns, is_everywhere=is_everywhere, **shared
-        )
-    ]
-    radius_deg = circle.radius_deg + params.bright_margin_arcmin / 60
+    raw = rows_around(near, _REACH_DEG, is_everywhere=is_everywhere)
+    table = normalise(raw, catalogue, epoch_yr)
+    parts, changes = [table[_is_near(table["ra_deg"], table["dec_deg"], circle)]], [raw.meta["is_changed"]]
+    far = replace(near, radius_deg=circle.radius_deg + params.bright_margin_arcmin / 60)
     for magnitude in catalogue.bright:
-        bright = {magnitude: f"<={params.bright_limit_mag:g}"}
-        found = vizier.cone(
-            catalogue.vizier_id, *position, radius_deg, catalogue.columns, filters=bright, may_be_empty=True, **shared
-        )
-        parts += [found] if len(found) else []
-    stacked = vstack(parts, metadata_conflicts="silent")
-    stacked.meta["is_changed"] = any(part.meta["is_changed"] for part in parts)
-    return stacked
+        bright = replace(far, filters={magnitude: f"<={params.bright_limit_mag:g}"})
+        raw = vizier.answer(bright, may_be_empty=True)
+        changes.append(raw.meta["is_changed"])
+        parts += [normalise(raw, catalogue, epoch_yr)] if len(raw) else []
+    return unique(vstack(parts)), any(changes)
 
 
 def _own(circle: Circle, params: ReferenceParams, epoch_yr: float) -> Table:

@@ -165,7 +165,17 @@ def normalise(table: Table, catalogue: Catalogue, to_yr: float) -> Table:
     )
     for ours, theirs in catalogue.extra.items():
         tidy[ours] = magnitude(table, theirs, is_zero_missing=catalogue.is_zero_mag_missing)
-    return _unique(tidy)
+    return unique(tidy)
+
+
+def unique(table: Table) -> Table:
+    """Sort a reference table by `ref_id` and catalogued position, and leave repeated rows out."""
+    order = np.lexsort((table["dec_catalog_deg"], table["ra_catalog_deg"], table["ref_id"]))
+    table = table[order]
+    keys = [np.asarray(table[name]) for name in ("ref_id", "ra_catalog_deg", "dec_catalog_deg")]
+    first = np.ones(len(table), dtype=bool)
+    first[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    return table[first]
 
 
 def magnitude(table: Table, name: str, *, is_zero_missing: bool = False) -> Floats:
@@ -249,15 +259,6 @@ def _text(table: Table, name: str) -> NDArray[np.str_]:
         return np.full(len(table), "", dtype="U1")
     values = np.ma.asarray(table[name])
     return np.char.strip(np.ma.filled(values.astype("U"), ""))
-
-
-def _unique(table: Table) -> Table:
-    order = np.lexsort((table["dec_catalog_deg"], table["ra_catalog_deg"], table["ref_id"]))
-    table = table[order]
-    keys = [np.asarray(table[name]) for name in ("ref_id", "ra_catalog_deg", "dec_catalog_deg")]
-    first = np.ones(len(table), dtype=bool)
-    first[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
-    return table[first]
 
 
 def _bad_column(table: Table, name: str, problem: str) -> BadCatalogue:

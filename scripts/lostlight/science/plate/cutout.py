@@ -1,12 +1,14 @@
 """The field of an image: the circle around it, and the part of it that a tile is."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from astropy.io.fits import Header
 from numpy.typing import NDArray
 
-from lostlight.core.errors import BadImage
+from lostlight.core.errors import BadImage, NoWCS
 from lostlight.science.plate.validate import Asked, reject
 from lostlight.science.plate.wcs import centre_px, pix_to_sky, pixel_scale_arcsec, sky_to_pix, sky_wcs
 from lostlight.science.sky.separation import separation_arcsec
@@ -34,6 +36,18 @@ def margin_px(header: Header, ra_deg: float, dec_deg: float) -> float:
     """Give the distance of a position from the nearest border of an image, in pixels; negative or NaN outside."""
     x, y = (float(value) for value in sky_to_pix(sky_wcs(header), ra_deg, dec_deg))
     return float(np.min([x + 0.5, y + 0.5, header["NAXIS1"] - 0.5 - x, header["NAXIS2"] - 0.5 - y]))
+
+
+def choose(headers: Mapping[Path, Header], ra_deg: float, dec_deg: float) -> Path | None:
+    """Choose the image on which a position lies furthest from the border; None where it lies on none of them."""
+    margins: dict[Path, float] = {}
+    for key, header in headers.items():
+        try:
+            margins[key] = margin_px(header, ra_deg, dec_deg)
+        except NoWCS:
+            continue  # nobody knows what this one shows
+    inside = [key for key, margin in margins.items() if margin >= 0]
+    return max(inside, key=lambda key: margins[key], default=None)
 
 
 def cut(data: NDArray, header: Header, asked: Asked) -> tuple[NDArray, Header]:
