@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lostlight import runner
 from lostlight.core import config as configuration
+from lostlight.core import whole
 from lostlight.core.manifest import Manifest
 from lostlight.core.params import Params, PipelineConfig
 from lostlight.core.step import Step, find
@@ -56,6 +57,6 @@ def _run(step_id: str, config: PipelineConfig, run_folder: Path, twin: str, work
 def _upstream(step: Step, config: PipelineConfig, run_folder: Path, twin: str) -> list[Path]:
     source = "" if step.id == PLANT else twin
     own = [manifest_path(run_folder, step_id, source) for step_id in step.after]
-    if step.id != "09_summary" or not config.completeness.n_per_tile:
+    if step.plan is not whole.plan or not config.completeness.n_per_tile:
         return own
     return own + [manifest_path(run_folder, twin_id, f"{_TWIN}/") for twin_id in (PLANT, *TWIN_STEPS[1:])]

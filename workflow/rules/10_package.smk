@@ -1,7 +1,10 @@
 rule step10:
     """Pack the run into one archive that is the same, byte for byte, for the same run."""
     input:
-        collect("<run>/{step}/manifest.json", step=STEPS[:10]),
+        steps=collect("<run>/{step}/manifest.json", step=STEPS[:10]),
+        planted=collect(
+            "<run>/planted/{step}/manifest.json", step=TWIN_STEPS if settings.completeness.n_per_tile else ()
+        ),
     output:
         "<run>/10_package/manifest.json",
     log:
