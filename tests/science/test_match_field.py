@@ -25,9 +25,9 @@ def scene():
     plane = TangentPlane(0.02, -33.0)
     where = rng.uniform(-1500, 1500, (2, 200))
     stars = plane.deproject(*where)
-    seen = np.concatenate([where[:, :150], rng.uniform(-1500, 1500, (2, 10))], axis=1)
+    seen = np.c_[where[:, :150], rng.uniform(-1500, 1500, (2, 10))]
     true = plane.deproject(*seen)
-    shown = plane.deproject(*(seen + [[1.6], [-1.2]] + rng.normal(0, 0.15, seen.shape)))
+    shown = plane.deproject(*(seen + np.array([[1.6], [-1.2]]) + rng.normal(0, 0.15, seen.shape)))
     detections = Table({
         "src_id": [f"t:{k + 1}" for k in range(160)], "object_id": np.arange(1, 161), "ra_deg": shown[0],
         "dec_deg": shown[1],

@@ -122,7 +122,7 @@ def locus_cuts(
         & (np.abs(deviation["ln_fwhm"]) <= k_sigma)
         & (deviation["elongation"] < k_sigma)
     )
-    metrics = {"n_locus": int(clean.sum())} | {
+    metrics = {"n_locus_stars": int(clean.sum())} | {
         f"locus_{name}": round(float(np.median(values[clean])), 6) for name, values in shape.items()
     }
     return {"EXTRACTION": ~extracted, "SNR": ~bright, "LOCUS": ~on_locus}, metrics
