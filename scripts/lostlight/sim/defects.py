@@ -17,7 +17,7 @@ FLAWS_DEG2 = 25.0
 
 _DEG2_PER_BLOCK = (BLOCK_MM * 67.2 / 3600) ** 2
 _OTHERS_DEG2 = {"blob": 6.0, "dust": 6.0, "hair": 2.5, "hole": 4.0}
-_SCRATCHES_PER_PLATE, _METEORS_PER_PLATE, _AIRCRAFT_PER_PLATE = 45, 3, 1
+_SCRATCHES_PER_PLATE, _METEORS_PER_PLATE, _AIRCRAFT_PER_PLATE = 40, 3, 1
 _FIRST_SATELLITE_YR = 1957.76
 
 SPOT = np.dtype([(name, "f8") for name in ("x_mm", "y_mm", "major_um", "minor_um", "angle_rad", "peak")])
@@ -146,7 +146,7 @@ def _long(seed: int, plate: Plate) -> Defects:
 
     for _ in range(rng.poisson(_SCRATCHES_PER_PLATE)):
         peak = rng.uniform(1500, 9000) if rng.random() < 0.6 else rng.uniform(-2500, -800)
-        line("scratch", rng.uniform(2, 40), rng.uniform(8, 22), peak)
+        line("scratch", min(1 + rng.exponential(7), 60), rng.uniform(8, 20), peak)
     for _ in range(rng.poisson(_METEORS_PER_PLATE)):
         line("trail", rng.uniform(30, 200), rng.uniform(30, 50), rng.uniform(600, 6000))
     for _ in range(rng.poisson(_AIRCRAFT_PER_PLATE)):

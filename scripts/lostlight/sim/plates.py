@@ -58,6 +58,8 @@ class Plate:
     seeing_arcsec: float  # FWHM of a faint star before the scan
     half_density_sky: float  # light, in units of the sky, that gives half the full density
     contrast: float  # exponent of the response
+    full_density: float  # counts
+    graininess: float  # noise over that of a typical plate
 
     @property
     def epoch_yr(self) -> float:
@@ -169,9 +171,11 @@ class Layout:
             grade=_GRADES[_choose(rng, _GRADES)][1],
             scan_number=_SCAN_NUMBERS[_choose(rng, _SCAN_NUMBERS)][1],
             label_number=int(rng.integers(1, 1600)),
-            seeing_arcsec=float(3.6 * np.exp(rng.normal(0, 0.07))),
-            half_density_sky=float(3.2 * 10 ** (0.4 * np.clip(rng.normal(0, 0.1), -0.25, 0.25))),
-            contrast=float(1.9 + np.clip(rng.normal(0, 0.04), -0.1, 0.1)),
+            seeing_arcsec=float(2.1 * np.exp(rng.normal(0, 0.1))),
+            half_density_sky=float(1.68 * 10 ** (0.4 * np.clip(rng.normal(0, 0.05), -0.12, 0.12))),
+            contrast=float(4 + np.clip(rng.normal(0, 0.15), -0.4, 0.4)),
+            full_density=float(np.clip(rng.normal(14000, 500), 12800, 15200)),
+            graininess=float(np.exp(rng.normal(0, 0.1))),
         )
 
 

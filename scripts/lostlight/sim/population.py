@@ -12,7 +12,7 @@ BRIGHT = 11.0
 
 # log10 of the stars per square degree brighter than R, at the galactic pole and in the plane (after Allen's tables).
 _MAG = np.array([3.0, 5.0, 8.0, 10.0, 12.0, 15.0, 18.0, 20.0, FAINTEST])
-_POLE = np.array([-2.8, -1.7, -0.35, 0.60, 1.35, 2.28, 2.92, 3.28, 3.65])
+_POLE = np.array([-2.8, -1.7, -0.35, 0.58, 1.30, 2.18, 2.80, 3.16, 3.55])
 _PLANE = np.array([-2.2, -1.1, 0.30, 1.30, 2.25, 3.55, 4.65, 5.10, 5.55])
 _SCALE_HEIGHT = 0.32  # e-folding of the plane's excess, in sin|b|
 

@@ -89,7 +89,7 @@ def render(seed: int, plate: Plate, shown: Shown, window: Window, flaws_deg2: fl
     bare = (np.abs(y_mm) > EXPOSED_HALF_MM)[:, None] | (np.abs(x_mm) > EXPOSED_HALF_MM)
     light[bare] = 0
     clean = emulsion.density(plate, light).astype(np.float32)
-    _draw_wedge(clean, x_mm, y_mm)
+    _draw_wedge(clean, plate, x_mm, y_mm)
     _draw_defects(clean, seed, plate, wide, flaws_deg2)
     noise = emulsion.grain(seed, plate, *wide)
     scanned = emulsion.scan(plate, np.maximum(clean, 300), noise)[frame:-frame, frame:-frame]
@@ -163,21 +163,21 @@ def _draw_bright(light: NDArray[np.float32], plate: Plate, shown: Shown, window:
         return np.full(n, value / scale)
 
     some = shown.mag_r < 14
-    n, f = int(some.sum()), 1.7e-3 * total[some]
+    n, f = int(some.sum()), 4.5e-3 * total[some]
     reach = np.minimum(np.sqrt(f / 0.004), 900) / scale
-    stamps.add_aureoles(light, x[some], y[some], f / scale**2, column(6, n), reach)
+    stamps.add_aureoles(light, x[some], y[some], f / scale**2, column(8, n), reach)
     some = shown.mag_r < 12.7
-    n, f = int(some.sum()), 0.15 * total[some]
+    n, f = int(some.sum()), 0.01 * total[some]
     reach = np.minimum((f / 0.01) ** (1 / 2.4), 1800) / scale
     stamps.add_spikes(light, x[some], y[some], f / scale**2.4, column(2.4, n), column(7, n), reach)
-    some = shown.mag_r < 8
+    some = shown.mag_r < 7
     n, f = int(some.sum()), total[some]
-    stamps.add_rings(light, x[some], y[some], column(118, n), column(14, n), 7e-7 * f)
+    stamps.add_rings(light, x[some], y[some], column(118, n), column(18, n), 2e-7 * f)
     ghosts = ghost_positions(plate, shown)
     f = total[ghosts.star]
     n = len(f)
     gx, gy = ghosts.x_px - window.x0, ghosts.y_px - window.y0
-    stamps.add_rings(light, gx, gy, column(11, n), column(9, n), 2.5e-7 * f)
+    stamps.add_rings(light, gx, gy, column(11, n), column(9, n), 1.5e-7 * f)
 
 
 class Ghosts(NamedTuple):
@@ -196,11 +196,11 @@ def ghost_positions(plate: Plate, shown: Shown) -> Ghosts:
     return Ghosts(star, x, y)
 
 
-def _draw_wedge(clean: NDArray[np.float32], x_mm: Values, y_mm: Values) -> None:
+def _draw_wedge(clean: NDArray[np.float32], plate: Plate, x_mm: Values, y_mm: Values) -> None:
     """Expose the photometric step wedge on the bare southern rim of the plate."""
     rows = (y_mm > -EXPOSED_HALF_MM - 2.6) & (y_mm < -EXPOSED_HALF_MM - 0.4)
     step = np.floor((x_mm + 60) / 5)
-    level = emulsion.FOG + (emulsion.FULL - emulsion.FOG) * (step + 1) / _WEDGE_STEPS
+    level = emulsion.FOG + (plate.full_density - emulsion.FOG) * (step + 1) / _WEDGE_STEPS
     columns = (step >= 0) & (step < _WEDGE_STEPS)
     clean[np.ix_(rows, columns)] = level[columns]
 
