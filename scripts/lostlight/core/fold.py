@@ -57,7 +57,14 @@ def fold(step_id: str, shards: Sequence[Path], out: Path, policy: RunParams) -> 
     manifest = summed(parts[0], list(parents.values()), units)
     timings = {name: entry for path in shards for name, entry in json.loads(_timings(path).read_bytes()).items()}
     manifest = write(out, manifest, timings)
-    judge(manifest, out, policy)
+    try:
+        judge(manifest, out, policy)
+    except LostlightError:
+        # The next call must find no manifest of a shard with failures, or it would fold them again unretried.
+        for path, part in zip(shards, parts, strict=True):
+            if part.counts["failed"]:
+                path.replace(path.with_name(f"{path.stem}.failed.json"))
+        raise
     return manifest
 
 
