@@ -1,5 +1,4 @@
 import hashlib
-import json
 import shutil
 import subprocess
 import zipfile
@@ -7,9 +6,9 @@ import zipfile
 import pytest
 from tests.small_run import SmallRun
 
-from lostlight.core import whole
+from lostlight.core import atomic, whole
 from lostlight.core.errors import ContractError
-from lostlight.core.manifest import load
+from lostlight.core.manifest import Parent, load
 from lostlight.core.params import PackageParams
 from lostlight.core.step import Outputs, Unit
 from lostlight.io import archive
@@ -84,19 +83,13 @@ def test_the_twin_is_found_through_the_manifests_that_read_it(run, tmp_path):
     shutil.copytree(run.folder, tmp_path / "small")
     there = SmallRun.__new__(SmallRun)
     there.folder = tmp_path / "small"
-    filters = there.folder / "08_filter/manifest.json"
-    parents = [
-        {
-            "step": role,
-            "path": path.relative_to(there.folder).as_posix(),
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        }
+    parents = tuple(
+        Parent(step=role, path=path.relative_to(there.folder).as_posix(), sha256=atomic.sha256_file(path))
         for role, path in there.manifests.items()
-    ]
-    content = json.loads(filters.read_bytes())
-    summary = there.folder / "09_summary" / "manifest.json"
-    summary.parent.mkdir()
-    summary.write_text(json.dumps({**content, "step": "09_summary", "parents": parents, "units": []}))
+    )
+    filters = load(there.folder / "08_filter/manifest.json")
+    summary = filters.model_copy(update={"step": "09_summary", "parents": parents, "units": ()})
+    atomic.write_json(there.folder / "09_summary" / "manifest.json", summary.dump())
     inputs = {path.parent.name: path for path in there.folder.glob("0*/manifest.json")}
     out = Outputs({"package": tmp_path / "package.zip", "sha256": tmp_path / "package.zip.sha256"})
     package(Unit("run", inputs), PackageParams(), out)

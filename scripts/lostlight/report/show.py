@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lostlight.core.errors import ContractError
 from lostlight.core.manifest import load
-from lostlight.report.gather import TILE_STEPS, Run
+from lostlight.report.gather import Run
 from lostlight.report.verify import manifest_paths
 
 MAX_TROUBLES = 4
@@ -26,12 +26,18 @@ def show(run_folder: Path) -> str:
 
 
 def _load(run_folder: Path) -> Run:
-    found = [path for path in manifest_paths(run_folder) if path.name == "manifest.json"]
-    manifests = [load(path) for path in found]
+    standing = [path for path in manifest_paths(run_folder) if path.name == "manifest.json"]
+    fallen = run_folder.glob("[0-9][0-9]_*/manifest.failed.json")
+    manifests = [load(path) for path in (*standing, *sorted(path for path in fallen if _stands_not(path)))]
     if not any(manifest.folder == run_folder for manifest in manifests):
         raise ContractError(f"{run_folder} holds no manifest", hint="give the folder of a run: data/runs/<run_id>")
     twin = {manifest.step: manifest for manifest in manifests if manifest.folder != run_folder}
     return Run({manifest.step: manifest for manifest in manifests if manifest.folder == run_folder}, twin)
+
+
+def _stands_not(failed: Path) -> bool:
+    """Tell whether a step that failed has not been run again with more luck."""
+    return not failed.with_name("manifest.json").is_file()
 
 
 def _tiles(run: Run) -> str:
@@ -64,8 +70,10 @@ def _troubles(run: Run) -> list[str]:
 
 
 def _unfinished(run: Run) -> str:
-    reached = [step_id for step_id in TILE_STEPS if step_id in run.manifests]
-    return f"no report yet; the last step with a manifest is {reached[-1] if reached else next(iter(run.manifests))}"
+    last = max(run.manifests)
+    if (run.folder() / last / "manifest.json").is_file():
+        return f"no report yet; the last step with a manifest is {last}"
+    return f"{last} did not stand: more tiles failed than run.max_failed_fraction permits, or a bug stopped it"
 
 
 def _plural(number: float, word: str) -> str:

@@ -92,7 +92,9 @@ def thousands(axes: Axes, which: str = "y") -> None:
 
 
 def legend(axes: Axes, n_columns: int = 2) -> None:
-    """Put the legend above the axes, where it covers nothing."""
+    """Put the legend above the axes, where it covers nothing; none where nothing was drawn."""
+    if not axes.get_legend_handles_labels()[0]:
+        return
     axes.legend(
         loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=n_columns, frameon=False, fontsize=8.5,
         handlelength=1.4, columnspacing=1.2, borderaxespad=0.2,
