@@ -22,7 +22,7 @@ def distance_to_trails(
     body_ra_deg, body_dec_deg : array_like, shape (m,)
         Bodies at mid-exposure, degrees.
     rate_ra_arcsec_min, rate_dec_arcsec_min : array_like, shape (m,)
-        Motion in arcsec per minute, in right ascension times cos(dec).
+        Motion in arcsec per minute, in right ascension times cos(dec); NaN, where it is not known, is rest.
     exposure_min : float
         Length of the exposure in minutes.
 
@@ -54,5 +54,6 @@ def _moved(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Positions after some minutes of straight motion."""
     radial, east, north = tangent_frame(ra_deg, dec_deg)
-    step = (np.asarray(rate_ra, float)[:, None] * east + np.asarray(rate_dec, float)[:, None] * north) * minutes
+    rates = (np.nan_to_num(np.asarray(rate, float))[:, None] for rate in (rate_ra, rate_dec))
+    step = minutes * sum(rate * direction for rate, direction in zip(rates, (east, north), strict=True))
     return positions_deg(radial + step / ARCSEC_PER_RADIAN)
