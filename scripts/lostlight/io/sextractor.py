@@ -36,7 +36,7 @@ _ONE_BASED = re.compile(r"[XY](WIN|MIN|MAX)?_IMAGE")
 _POSITIVE = ("FWHM_IMAGE", "FLUX_RADIUS", "SNR_WIN")
 _SENTINEL = 1e29
 # Cards that tell when, where and how fast the program ran.
-_VOLATILE = re.compile(rb"(SEXDATE|SEXTIME|SEXELAPS)(= )(.{70})")
+_VOLATILE = re.compile(rb"(SEXDATE |SEXTIME |SEXELAPS)(= )(.{70})")
 
 
 def extract(

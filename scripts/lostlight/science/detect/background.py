@@ -64,12 +64,13 @@ def split(image: np.ndarray, blank: np.ndarray | None, mesh_px: int, mesh_filter
     if missing.all():
         raise BadImage("every pixel is blank", hint="the tile lies outside the plate: fetch another plate")
     sky = sep.Background(pixels, mask=missing, bw=mesh_px, bh=mesh_px, fw=mesh_filter, fh=mesh_filter)
-    if not sky.globalrms > 0:
+    rms_map = sky.rms()
+    if not rms_map.any():  # the global rms is 1 in this case, not 0
         raise BadImage(
-            f"the image has no noise (rms {sky.globalrms:g} adu at level {sky.globalback:g} adu)",
+            f"the image has no noise: every pixel is {sky.globalback:g} adu, or nearly so",
             hint="check that it is a scan of a plate",
         )
     level = sky.back()
     subtracted = pixels - level
     subtracted[missing] = 0
-    return Background(subtracted, level, sky.rms(), float(sky.globalrms), missing)
+    return Background(subtracted, level, rms_map, float(sky.globalrms), missing)
