@@ -128,7 +128,7 @@ def _watch(command: Sequence[str], run_id: str) -> int:
                 report(int(found[1]), int(found[2]))
             elif found := STATUS.search(line):
                 status = status or int(found[1])
-            elif line.lstrip().startswith(("lostlight: ", "LockException")):
+            elif line.lstrip().startswith(("lostlight: ", "→", "LockException", "snakemake --unlock")):
                 click.echo(line.strip(), err=True)
     if process.returncode:
         click.echo(f"the workflow stopped; everything it said is in {log}", err=True)

@@ -1,0 +1,173 @@
+"""The front ends: what they ask of the workflow, how they end, and one real run from a position to the report."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from lostlight.core.manifest import load
+from lostlight.report.verify import verify
+
+TILE = {
+    "run": {"shards": 1},
+    "tiles": {"mode": "single", "rings": 0, "width_arcmin": 14, "height_arcmin": 12},
+    "reference": {"bright_margin_arcmin": 5},
+    "completeness": {"n_per_tile": 12},
+}
+
+
+@pytest.fixture
+def one2pass(project, tmp_path, monkeypatch):
+    """The front end, in an empty folder."""
+    monkeypatch.syspath_prepend(project / "scripts")
+    monkeypatch.chdir(tmp_path)
+    import one2pass
+
+    return one2pass
+
+
+@pytest.fixture
+def planned(one2pass, monkeypatch):
+    """What the front end would start: the command, and the configuration it was given."""
+    seen = {}
+
+    def note(command, run_id):
+        seen["command"] = command
+        seen["config"] = yaml.safe_load(Path(command[command.index("--configfile") + 1]).read_text())
+        seen["run_id"] = run_id
+        return 0
+
+    monkeypatch.setattr(one2pass, "_watch", note)
+    monkeypatch.setattr(one2pass, "_conclude", lambda folder, status: status)
+
+    def call(*arguments, status=0):
+        done = CliRunner().invoke(one2pass.main, [str(argument) for argument in arguments])
+        assert done.exit_code == status, done.output
+        seen["output"] = done.output
+        return seen
+
+    return call
+
+
+def test_a_position_replaces_those_of_the_configuration(planned):
+    asked = planned("--ra", 10.5, "--dec", -3)["config"]["tiles"]
+    assert asked["positions"] == [{"ra_deg": 10.5, "dec_deg": -3.0}]
+    assert not (asked["positions_csv"] or asked["random_n"] or asked["region"] or asked["images"])
+
+
+def test_a_table_of_positions_replaces_them_too(planned):
+    asked = planned("--positions", "mine.csv")["config"]["tiles"]
+    assert (asked["positions"], asked["positions_csv"]) == ([], "mine.csv")
+
+
+def test_own_images_and_an_own_catalogue(planned):
+    asked = planned("--images", "plates", "--reference", "mine.csv", "--engine", "embedded")["config"]
+    assert asked["tiles"]["images"] == asked["download"]["folder"] == "plates"
+    assert (asked["download"]["source"], asked["download"]["survey"]) == ("folder", "any")
+    assert asked["reference"]["own"]["path"] == "mine.csv"
+    assert asked["engine"] == "embedded"
+
+
+def test_a_run_is_named_by_the_time_and_keeps_its_configuration(planned, tmp_path):
+    import re
+
+    asked = planned()
+    assert re.fullmatch(r"run-\d{8}_\d{6}", asked["run_id"])
+    kept = yaml.safe_load((tmp_path / "data/runs" / asked["run_id"] / "config.yaml").read_text())
+    assert kept == asked["config"]
+
+
+def test_presets_are_laid_over_in_order(planned):
+    asked = planned("--preset", "dss1_red", "--preset", "mnras2022")["config"]
+    assert asked["download"]["source"] == "stsci"
+    assert asked["filter"]["gates"] == "mnras2022"
+
+
+def test_the_last_step_becomes_the_target_and_the_first_is_done_again(planned, tmp_path):
+    assert planned()["command"][3] == "all"
+    assert planned("--to-step", "5")["command"][3] == "step05"
+    assert planned("--until", "planted04")["command"][3] == "planted04"
+    for step_id in ("00_tiles", "01_download", "02_masks"):
+        manifest = tmp_path / "data/runs/mine" / step_id / "manifest.json"
+        manifest.parent.mkdir(parents=True)
+        manifest.write_text("{}")
+    command = planned("--run-id", "mine", "--from-step", "detect", "--to-step", "05_measure")["command"]
+    assert command[3:6] == ["step05", "--forcerun", "step03_shard"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["--ra", 400, "--dec", 0], 2, "tiles.positions.0.ra_deg = 400.0"),
+        (["--ra", 4], 2, "--ra and --dec belong together"),
+        (["--preset", "dss1"], 2, "dss1_red"),
+        (["--to-step", "99"], 2, "there is no step '99'"),
+        (["--from-step", "5", "--to-step", "3"], 2, "comes after"),
+        (["--from-step", "5", "--run-id", "never"], 3, "has no manifest"),
+        (["--run-id", "../elsewhere"], 2, "run.id"),
+        (["--config", "absent.yaml"], 2, "absent.yaml"),
+    ],
+)
+def test_a_mistake_ends_before_anything_starts(planned, tmp_path, arguments, status, says):
+    asked = planned(*arguments, status=status)
+    assert says in asked["output"]
+    assert "command" not in asked
+    assert not (tmp_path / "data").exists()
+
+
+def start(project, folder, script, *arguments, **overlay):
+    (folder / "tile.yaml").write_text(yaml.safe_dump(TILE | overlay))
+    command = [sys.executable, project / "scripts" / script, "--config", "tile.yaml", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_a_dry_run_leaves_nothing_behind(project, tmp_path):
+    done = start(project, tmp_path, "run_random.py", "-n", "3", "--seed", "5", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "step10" in done.stdout + done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_what_cannot_be_fetched_ends_with_the_code_for_a_remote_service(project, tmp_path):
+    done = start(project, tmp_path, "one2pass.py", "--run-id", "off", "--to-step", "1", download={"offline": True})
+    assert done.returncode == 6, done.stderr
+    assert "offline is set" in done.stderr
+    assert "logs/off/snakemake.log" in done.stderr
+    assert (tmp_path / "data/runs/off/01_download/manifest.failed.json").is_file()
+
+
+@pytest.fixture(scope="module")
+def smoke(project, tmp_path_factory):
+    """A real run of one small tile from position to report, in process."""
+    folder = tmp_path_factory.mktemp("smoke")
+    arguments = ["--ra", "150", "--dec", "20", "--run-id", "smoke", "--engine", "embedded"]
+    return folder, start(project, folder, "one2pass.py", *arguments), arguments
+
+
+def test_from_a_position_to_the_report(smoke):
+    folder, done, _ = smoke
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "report: data/runs/smoke/09_summary/products/report.html" in done.stdout
+    assert "100 %" in done.stderr
+    assert (folder / "artifacts/smoke/smoke.zip").is_file()
+    assert (folder / "dashboard/report.html").is_file()
+    for manifest in folder.glob("data/runs/smoke/**/manifest.json"):
+        assert load(manifest).counts["failed"] == 0, manifest
+    verify(folder / "data/runs/smoke")
+
+
+def test_a_manifest_holds_no_absolute_path(smoke):
+    folder, _, _ = smoke
+    found = [str(path) for path in folder.glob("data/runs/smoke/**/manifest.json") if str(folder) in path.read_text()]
+    assert not found
+
+
+def test_the_second_run_has_nothing_to_do(project, smoke):
+    folder, _, arguments = smoke
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("data/runs/smoke/**/manifest.json")}
+    done = start(project, folder, "one2pass.py", *arguments)
+    assert done.returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
