@@ -63,7 +63,7 @@ class Tile:
     def __init__(self, folder: Path, tile_id="tile_RA150.000_DECp20.000", centre=(150.0, 20.0), seed=1, n_stars=300,
                  n_vanished=12, noise_arcsec=0.15, shift_arcsec=(0.4, -0.3)):  # fmt: skip
         rng = np.random.default_rng(seed)
-        self.folder, self.id = folder, tile_id
+        self.folder, self.id, self.centre = folder, tile_id, centre
         folder.mkdir(parents=True, exist_ok=True)
         self.header, self.sky = (
             header(*centre),

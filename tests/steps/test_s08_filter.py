@@ -3,13 +3,15 @@ import json
 import numpy as np
 import pytest
 from astropy.table import Table, vstack
+from tests.fakesky import FakeSky
 from tests.tile_scene import Tile, reference
 
 from lostlight.core import step as steps
-from lostlight.core.errors import BadCatalogue, BadMatch
+from lostlight.core.errors import BadCatalogue, BadMatch, RemoteError
 from lostlight.core.params import FilterParams, LocusGates, XmatchParams
 from lostlight.io import tables
 from lostlight.science.plate import wcs
+from lostlight.sim.server import serve
 from lostlight.vocab import bits, columns
 
 XMATCH = steps.find("07_xmatch")
@@ -154,3 +156,72 @@ def test_true_positions_are_recovered(tmp_path):
     x, y = wcs.sky_to_pix(tile.sky, survivors["ra_deg"], survivors["dec_deg"])
     true_x, true_y = wcs.sky_to_pix(tile.sky, *(axis[tile.is_vanished] for axis in tile.true))
     assert np.max(np.hypot(x - true_x, y - true_y)) * 1.7 < 0.25
+
+
+class VetoSky(FakeSky):
+    """A sky whose only body passes one source of a tile and whose only variable is another."""
+
+    def __init__(self, tile, passed, variable):
+        super().__init__(*tile.centre)
+        self.passed, self.variable = near(tile, passed, 0.0), near(tile, variable, 1.5)
+
+    def solar_system(self, ra_deg, dec_deg, radius_deg, jd):
+        bodies = super().solar_system(ra_deg, dec_deg, radius_deg, jd)
+        # at mid-exposure 20 arcsec south of the source, moving north by 54 arcsec an hour: 22 in half the exposure
+        bodies["RA"], bodies["DEC"] = self.passed[0], self.passed[1] - 20 / 3600
+        bodies["pmRA"], bodies["pmDEC"] = 0.0, 54.0
+        return bodies
+
+    def catalogue(self, vizier_id, ra_deg, dec_deg, radius_deg=None, box_deg=None):
+        assert vizier_id.startswith("B/vsx")
+        return Table({"RAJ2000": [self.variable[0]], "DEJ2000": [self.variable[1]]})
+
+
+def dated(tile, **cards):
+    tile.header.update({"DATE-OBS": "1953-01-10T05:05:00", "PLTLABEL": "E678", "REGION": "XE123"} | cards)
+    return tile
+
+
+def test_asteroids_are_found_along_their_trails_and_variables_in_their_list(tmp_path):
+    tile = dated(Tile(tmp_path), EXPOSURE=50.0)
+    rows = np.flatnonzero(tile.is_vanished)
+    with serve(VetoSky(tile, rows[0], rows[1])) as server:
+        asked = {
+            "skybot": True,
+            "skybot_url": server.base_url,
+            "vsx": True,
+            "vsx_url": server.base_url,
+            "skybot_arcsec": 3.0,
+        }
+        _, flags, survivors, _ = run(tile, WIDE.model_copy(update=asked))
+        assert list(np.flatnonzero(has(flags, "SKYBOT"))) == [rows[0]]
+        assert list(np.flatnonzero(has(flags, "VSX"))) == [rows[1]]
+        assert len(survivors) == 10 and not has(flags, "NOT_COVERED").any()
+        untimed = dated(Tile(tmp_path / "untimed"))
+        _, flags, _, _ = run(untimed, WIDE.model_copy(update=asked))
+    assert not has(flags, "SKYBOT").any(), "without an exposure the body is a point 20 arcsec away"
+    assert has(flags, "NOT_COVERED").all(), "and nobody can say that it was elsewhere"
+
+
+def test_a_veto_that_cannot_be_asked_fails_the_tile(tmp_path):
+    tile = dated(Tile(tmp_path), EXPOSURE=50.0)
+    with pytest.raises(RemoteError):
+        run(tile, WIDE.model_copy(update={"skybot": True, "skybot_url": "http://127.0.0.1:9", "offline": True}))
+
+
+def test_second_catalogues_veto_where_they_look(tmp_path):
+    tile = Tile(tmp_path)
+    rows = np.flatnonzero(tile.is_vanished)
+    north = tile.true[1] > np.median(tile.true[1])
+    seen = rows[north[rows]][:1]
+    listed = np.flatnonzero(north & ~tile.is_vanished)
+    listed = np.r_[listed[tile.true[1][listed] > np.median(tile.true[1]) + 0.2], seen]
+    Table({"ra_deg": tile.true[0][listed], "dec_deg": tile.true[1][listed]}).write(tmp_path / "second.csv")
+    _, flags, survivors, _ = run(tile, WIDE.model_copy(update={"second_catalogs": (str(tmp_path / "second.csv"),)}))
+    assert has(flags, "SECOND_CATALOG")[seen].all() and len(survivors) == 11 - (
+        has(flags, "SECOND_CATALOG")[rows].sum() - 1
+    )
+    covered = ~has(flags, "NOT_COVERED")
+    assert 0.2 < covered.mean() < 0.9 and covered[listed].all()
+    southernmost = np.argsort(tile.true[1])[:30]
+    assert not covered[southernmost].any()

@@ -10,6 +10,7 @@ from lostlight.core.manifest import Check
 from lostlight.core.params import FilterParams
 from lostlight.core.step import Outputs, Result, Unit, step
 from lostlight.io import http, own_catalogue, plates, skybot, tables, vizier
+from lostlight.science.match.field import sky_of
 from lostlight.science.match.nearest import Sky
 from lostlight.science.plate.cutout import circle_around
 from lostlight.science.sky.epoch import plate_epoch
@@ -111,8 +112,8 @@ def _vetoes(unit: Unit, detections: Table, radius_arcsec: float, params: FilterP
         variables = Sky(stars["RAJ2000"], stars["DEJ2000"], "VSX") if len(stars) else Sky([], [])
         marks["VSX"] = variables.nearest(*position, params.vsx_arcsec)[0] >= 0
     for path in params.second_catalogs:
-        listed = own_catalogue.read(path, {})
-        is_match, is_covered = list_answer(*position, Sky(listed["ra_deg"], listed["dec_deg"], path), radius_arcsec)
+        listed = sky_of(own_catalogue.read(path, {}, row_cap=0), Path(path).name)
+        is_match, is_covered = list_answer(*position, listed, radius_arcsec)
         marks["SECOND_CATALOG"] = marks.get("SECOND_CATALOG", False) | is_match
         not_covered |= ~is_covered
     return marks | {"NOT_COVERED": not_covered}

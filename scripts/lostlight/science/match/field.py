@@ -112,9 +112,14 @@ def sky_of(table: Table, name: str) -> Sky:
     Raises
     ------
     BadCatalogue
-        If they are declared in another unit than degrees, or a row has none.
+        If they are missing, declared in another unit than degrees, or a row has none.
     """
     for column in ("ra_deg", "dec_deg"):
+        if column not in table.colnames:
+            raise BadCatalogue(
+                f"{name} has no column {column}; it has {', '.join(table.colnames)}",
+                hint="rename the column that holds it, in degrees", catalog=name,
+            )  # fmt: skip
         unit = table[column].unit
         if unit is not None and unit != "deg":
             raise BadCatalogue(
