@@ -55,7 +55,8 @@ class Catalogues:
             inside = _in_box(ra, dec, ra_deg, dec_deg, width, height)
         else:
             inside = separation_deg(ra, dec, ra_deg, dec_deg) <= radius_deg
-        return Table(rows[inside])
+        units = {column: unit for column in rows.dtype.names if (unit := _unit(column))}
+        return Table(rows[inside], units=units)
 
     def solar_system(self, ra_deg: float, dec_deg: float, radius_deg: float, jd: float) -> Table:
         """List the known bodies in a cone at a Julian date; each is computed within a day of its own plate."""
@@ -83,6 +84,22 @@ class Catalogues:
 
     def _make(self, name: str, layer: int, cell: int) -> Rows:
         return _MAKERS[name][0](self._truth, layer, cell)
+
+
+def _unit(column: str) -> str:
+    """Give the unit of a column by its name, as all these catalogues spell it."""
+    if column in {name for pair in _POSITIONS for name in pair}:
+        return "deg"
+    if column.endswith("mag") or column in {"max", "min"}:
+        return "mag"
+    return {
+        "pmRA": "mas / yr",
+        "pmDE": "mas / yr",
+        "e_RAJ2000": "mas",
+        "e_DEJ2000": "mas",
+        "Plx": "mas",
+        "Epoch": "yr",
+    }.get(column, "")
 
 
 def _in_box(

@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 from lostlight.sim.cells import MARGIN_DEG, stream
 from lostlight.sim.sources import KINDS, at_epoch, offset, unit_vectors
@@ -105,14 +106,14 @@ def glare_arcsec(mag_r: Values) -> Values:
 def _in_glare(truth: Truth, layer: int, cell: int, sources: Rows) -> NDArray[np.bool_]:
     """Find the objects lost in the light of a star brighter than R = 11 (their companions, faint neighbours)."""
     hidden = np.zeros(len(sources), bool)
-    if layer == BRIGHT_LAYER:
+    if layer == BRIGHT_LAYER or not len(sources):
         return hidden
     cells = truth.layers[FAINT_LAYER]
-    radius = np.sqrt(cells.area_deg2) + MARGIN_DEG
-    vectors = unit_vectors(sources["ra_deg"], sources["dec_deg"])
-    for star in truth.around(*cells.centre(cell), radius, (BRIGHT_LAYER,)):
-        reach = 2 * np.sin(np.radians(glare_arcsec(star["mag_r"]) / 3600) / 2)
-        hidden |= np.linalg.norm(vectors - unit_vectors(star["ra_deg"], star["dec_deg"]), axis=1) < reach
+    stars = truth.around(*cells.centre(cell), np.sqrt(cells.area_deg2) + MARGIN_DEG, (BRIGHT_LAYER,))
+    tree = KDTree(unit_vectors(sources["ra_deg"], sources["dec_deg"]))
+    reach = np.radians(glare_arcsec(stars["mag_r"]) / 3600)
+    for lost in tree.query_ball_point(unit_vectors(stars["ra_deg"], stars["dec_deg"]), reach):
+        hidden[lost] = True
     return hidden
 
 
