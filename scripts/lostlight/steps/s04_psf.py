@@ -14,9 +14,10 @@ from lostlight.core.params import PsfParams
 from lostlight.core.step import Outputs, Result, Unit, step
 from lostlight.io import fits, psfex, tables, tools
 from lostlight.science.detect import background
-from lostlight.science.detect.psf_build import StarRules, build_psf, sample_of, select_stars
+from lostlight.science.detect.psf_build import build_psf
 from lostlight.science.detect.psf_model import PsfModel
 from lostlight.science.detect.psf_quality import Attempt, Limits, StarFits, faults, metrics, quality_table
+from lostlight.science.detect.psf_stars import StarRules, sample_of, select_stars
 from lostlight.science.plate.wcs import pixel_scale_arcsec
 from lostlight.vocab import bits
 from lostlight.vocab.columns import PSF_QUALITY
@@ -100,12 +101,12 @@ def _built(unit: Unit, size_px: int, mask: np.ndarray, bar: Limits, rules: StarR
     image, _ = fits.read_image(unit["clean"])
     sky = background.split(image, (mask & bits.mask("BLANK")) != 0, MESH_PX, MESH_FILTER)
     pixels = np.where(sky.blank, np.float32(np.nan), sky.subtracted)
-    chosen = found[select_stars(found, mask != 0, rules)]
+    chosen = select_stars(found, mask != 0, rules)
     try:
-        built = build_psf(pixels, sky.rms_map_adu, sample_of(chosen), degree, size_px)
+        built = build_psf(pixels, sky.rms_map_adu, sample_of(found, chosen), degree, size_px)
     except TooFewSources:
         return
-    stars = StarFits(chosen["x_px"], chosen["y_px"], built.chi2, built.is_used)
+    stars = StarFits(found["x_px"][chosen], found["y_px"][chosen], built.chi2, built.is_used)
     yield Attempt(built.model, stars, faults(built.model, mask.shape, bar))
 
 

@@ -1,11 +1,10 @@
-"""Build the PSF model from the stars of an image, in process: choose stars, fit basis images, drop outliers.
+"""Build the PSF model from the stars of an image, in process: fit basis images, drop outliers, improve positions.
 
-The model is PSFEx's (see `psf_model`); so are the choice of stars by the mode of their sizes and the weights. The basis
+The model is PSFEx's (see `psf_model`), and so are its step and the weights of the pixels. The basis
 images are the linear least-squares solution over all pixels of all stars, found iteratively, because every star samples
 the profile at its own sub-pixel phase.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,39 +14,19 @@ from scipy.spatial import cKDTree
 
 from lostlight.core.errors import TooFewSources
 from lostlight.science.detect.psf_model import PsfModel, sample
+from lostlight.science.detect.psf_stars import StarSample
 from lostlight.science.detect.resample import cut_stamps, stamp_pixels
 from lostlight.science.detect.spread import measure_psf
 
 FloatArray = NDArray[np.floating]
 BoolArray = NDArray[np.bool_]
 
-_MODE_WIDTH = 0.2  # stars of one tile differ this much in size (PSFEx's SAMPLE_VARIABILITY)
 _ACCURACY = 0.01  # the model is not expected to be better than this (PSFEx's PSF_ACCURACY)
 _STEP_PER_FWHM = 0.5 / 2.35  # half a Gaussian sigma between nodes, as PSFEx chooses
 _LOOSE_PRIOR = 0.1  # how far a node may lie from the first guess, in units of the peak
 _N_STARS_MAX = 500  # more make the model slower, not better
 _REJECT_SIGMA = 3.0
-_BAD_FLAGS = 0xFE  # all extraction flags but "has neighbours"
-
-
-@dataclass(frozen=True)
-class StarRules:
-    """Which stars make a PSF: limits of signal to noise, of (a - b)/(a + b) and of twice the half-light radius."""
-
-    min_snr: float
-    max_ellipticity: float
-    fwhm_range_px: tuple[float, float]
-    is_isolated: bool = True
-
-
-@dataclass(frozen=True)
-class StarSample:
-    """Stars for a PSF model; arrays of shape (n,), positions zero-based, fluxes in adu."""
-
-    x_px: FloatArray
-    y_px: FloatArray
-    flux_adu: FloatArray
-    fwhm_px: FloatArray
+_SAME_STAR_PX = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,70 +36,6 @@ class Built:
     model: PsfModel
     chi2: FloatArray
     is_used: BoolArray
-
-
-def select_stars(found: Mapping[str, FloatArray], is_masked: BoolArray, rules: StarRules) -> BoolArray:
-    """Choose the stars fit for a PSF model: clean, round, isolated and of the commonest size.
-
-    Parameters
-    ----------
-    found : table
-        First-pass detections with the columns of ``PASS1``, n rows.
-    is_masked : (ny, nx) bool
-        Pixels not to trust.
-    rules : StarRules
-        With `is_isolated`, stars with a neighbour that matters are left out.
-
-    Returns
-    -------
-    (n,) bool
-    """
-    x, y, flux = (np.asarray(found[name], dtype=float) for name in ("x_px", "y_px", "flux_aper_adu"))
-    size = 2 * np.asarray(found["flux_radius_px"], dtype=float)
-    elongation = np.asarray(found["elongation"], dtype=float)
-    ellipticity = (elongation - 1) / (elongation + 1)
-    good = np.isfinite(x + y + flux + size) & (np.asarray(found["extraction_flags"]) & _BAD_FLAGS == 0)
-    good &= (np.asarray(found["snr_win"]) >= rules.min_snr) & (ellipticity <= rules.max_ellipticity) & (flux > 0)
-    good &= (size >= rules.fwhm_range_px[0]) & (size <= rules.fwhm_range_px[1])
-    good &= ~_masked_at(is_masked, x, y)
-    if not good.any():
-        return good
-    low, high = _mode_window(size[good])
-    good &= (size >= low) & (size <= high)
-    return good & ~_crowded(x, y, flux, radius_px=1.25 * (low + high)) if rules.is_isolated else good
-
-
-def sample_of(found: Mapping[str, FloatArray]) -> StarSample:
-    """Take what a PSF model needs from first-pass detections."""
-    names = ("x_px", "y_px", "flux_aper_adu", "flux_radius_px")
-    x_px, y_px, flux_adu, radius_px = (np.asarray(found[name], dtype=float) for name in names)
-    return StarSample(x_px, y_px, flux_adu, 2 * radius_px)
-
-
-def _masked_at(is_masked: BoolArray, x_px: FloatArray, y_px: FloatArray) -> BoolArray:
-    ny, nx = is_masked.shape
-    columns = np.clip(np.rint(np.nan_to_num(x_px)), 0, nx - 1).astype(int)
-    rows = np.clip(np.rint(np.nan_to_num(y_px)), 0, ny - 1).astype(int)
-    return is_masked[rows, columns]
-
-
-def _mode_window(size: FloatArray) -> tuple[float, float]:
-    """Find the window of constant relative width that holds most of the sizes."""
-    ordered = np.sort(size)
-    count = np.searchsorted(ordered, ordered * (1 + _MODE_WIDTH), side="right") - np.arange(len(ordered))
-    low = ordered[np.argmax(count)]
-    return float(low), float(low * (1 + _MODE_WIDTH))
-
-
-def _crowded(x_px: FloatArray, y_px: FloatArray, flux: FloatArray, radius_px: float) -> BoolArray:
-    """Mark sources with a neighbour within the radius that has more than a tenth of their light."""
-    placed = np.flatnonzero(np.isfinite(x_px + y_px))
-    pairs = cKDTree(np.c_[x_px, y_px][placed]).query_pairs(radius_px, output_type="ndarray")
-    first, second = placed[pairs].T
-    crowded = np.zeros(len(x_px), dtype=bool)
-    crowded[first[flux[second] > 0.1 * flux[first]]] = True
-    crowded[second[flux[first] > 0.1 * flux[second]]] = True
-    return crowded
 
 
 def build_psf(image: FloatArray, rms: ArrayLike, stars: StarSample, degree: int, size: int, n_rounds: int = 2) -> Built:
@@ -154,15 +69,15 @@ def build_psf(image: FloatArray, rms: ArrayLike, stars: StarSample, degree: int,
     _require(len(stars.x_px), n_needed, degree)
     chosen = _thinned(stars)
     model = _first_guess(image.shape, float(np.median(stars.fwhm_px)), degree, size)
-    x, y, flux = stars.x_px.copy(), stars.y_px.copy(), stars.flux_adu.copy()
-    chi2 = np.full(len(x), np.nan)
+    stamps = _cut(image, rms, stars, int(np.ceil(size // 2 * model.step_px)))
+    x, y, flux = stars.x_px, stars.y_px, stars.flux_adu
     for turn in range(n_rounds + 1):
         _require(np.count_nonzero(chosen), n_needed, degree)
-        model = _fit(image, rms, x[chosen], y[chosen], flux[chosen], model)
+        model = _fit(stamps, x, y, flux, chosen, model)
         fitted = measure_psf(image, rms, x, y, model)
         x, y = fitted["x_psf_px"], fitted["y_psf_px"]
         flux = np.where(fitted["flux_psf_adu"] > 0, fitted["flux_psf_adu"], stars.flux_adu)
-        chi2 = _chi2(image, rms, x, y, flux, model)
+        chi2 = _chi2(stamps, x, y, flux, model)
         if turn < n_rounds:
             chosen &= _typical(chi2, chosen)
     n_used = int(np.count_nonzero(chosen))
@@ -210,6 +125,44 @@ def _first_guess(shape: tuple[int, int], fwhm_px: float, degree: int, size: int)
 
 
 @dataclass(frozen=True)
+class _Stamps:
+    """Pixels around each star: data and noise in adu (n, m, m), what of them to use, and their columns and rows."""
+
+    data: FloatArray
+    noise: FloatArray
+    is_usable: BoolArray
+    x_pixels: NDArray[np.int64]
+    y_pixels: NDArray[np.int64]
+
+
+def _cut(image: FloatArray, rms: ArrayLike, stars: StarSample, half_px: int) -> _Stamps:
+    x_pixels, y_pixels = stamp_pixels(stars.x_px, half_px), stamp_pixels(stars.y_px, half_px)
+    data = cut_stamps(image, x_pixels, y_pixels, outside=np.nan)
+    sigma = np.asarray(rms, dtype=np.float32)
+    noise = cut_stamps(sigma, x_pixels, y_pixels) if sigma.ndim == 2 else np.broadcast_to(sigma, data.shape)
+    usable = np.isfinite(data) & (noise > 0) & ~_of_neighbours(stars, x_pixels, y_pixels)
+    return _Stamps(np.nan_to_num(data), noise, usable, x_pixels, y_pixels)
+
+
+def _of_neighbours(stars: StarSample, x_pixels: NDArray[np.int64], y_pixels: NDArray[np.int64]) -> BoolArray:
+    """Mark the pixels that are closer to another detection than to the star."""
+    here = np.c_[stars.x_px, stars.y_px]
+    reach = np.sqrt(2) * x_pixels.shape[1]
+    pairs = cKDTree(here).sparse_distance_matrix(cKDTree(stars.all_px), reach, output_type="ndarray")
+    pairs = pairs[pairs["v"] > _SAME_STAR_PX]
+    star, other = pairs["i"], stars.all_px[pairs["j"]]
+
+    def distance(position: FloatArray) -> FloatArray:
+        dx = x_pixels[star] - position[:, :1]
+        dy = y_pixels[star] - position[:, 1:]
+        return dx[:, None, :] ** 2 + dy[:, :, None] ** 2
+
+    marked = np.zeros((len(here), x_pixels.shape[1], x_pixels.shape[1]), dtype=bool)
+    np.logical_or.at(marked, star, distance(other) < distance(here[star]))
+    return marked
+
+
+@dataclass(frozen=True)
 class _Sampled:
     """Stars as the model sees them: normalised data and root weights (n, m, m), matrices of rows and columns."""
 
@@ -219,27 +172,22 @@ class _Sampled:
     columns: FloatArray
 
 
-def _sampled(
-    image: FloatArray, rms: ArrayLike, x: FloatArray, y: FloatArray, flux: FloatArray, model: PsfModel
-) -> _Sampled:
-    half_px = int(np.ceil(model.basis.shape[1] // 2 * model.step_px))
-    x_pixels, y_pixels = stamp_pixels(x, half_px), stamp_pixels(y, half_px)
+def _sampled(stamps: _Stamps, x: FloatArray, y: FloatArray, flux: FloatArray, model: PsfModel) -> _Sampled:
     scale = flux[:, None, None].astype(np.float32)
-    data = cut_stamps(image, x_pixels, y_pixels, outside=np.nan) / scale
-    sigma = np.asarray(rms, dtype=np.float32)
-    noise = (cut_stamps(sigma, x_pixels, y_pixels) if sigma.ndim == 2 else sigma) / scale
-    rows, columns = model.matrices(x, y, x_pixels, y_pixels)
+    rows, columns = model.matrices(x, y, stamps.x_pixels, stamps.y_pixels)
     expected = sample(model.at(x, y), rows, columns)
-    root_weight = np.where(np.isfinite(data), 1 / np.hypot(noise, _ACCURACY * expected), 0).astype(np.float32)
-    return _Sampled(np.nan_to_num(data).astype(np.float32), root_weight, rows, columns)
+    with np.errstate(divide="ignore"):
+        root_weight = np.where(stamps.is_usable, 1 / np.hypot(stamps.noise / scale, _ACCURACY * expected), 0)
+    return _Sampled((stamps.data / scale).astype(np.float32), root_weight.astype(np.float32), rows, columns)
 
 
 def _fit(
-    image: FloatArray, rms: ArrayLike, x: FloatArray, y: FloatArray, flux: FloatArray, model: PsfModel
+    stamps: _Stamps, x: FloatArray, y: FloatArray, flux: FloatArray, chosen: BoolArray, model: PsfModel
 ) -> PsfModel:
     """Improve the basis images by damped least squares (LSMR, Fong & Saunders 2011) on what the model leaves over."""
-    stars = _sampled(image, rms, x, y, flux, model)
-    terms = model.terms(x, y).astype(np.float32)
+    used = _Stamps(*(value[chosen] for value in vars(stamps).values()))
+    stars = _sampled(used, x[chosen], y[chosen], flux[chosen], model)
+    terms = model.terms(x[chosen], y[chosen]).astype(np.float32)
     shape = model.basis.shape
 
     def forward(basis: FloatArray) -> FloatArray:
@@ -258,11 +206,9 @@ def _fit(
     return replace(model, basis=(model.basis + change.reshape(shape)).astype(np.float32))
 
 
-def _chi2(
-    image: FloatArray, rms: ArrayLike, x: FloatArray, y: FloatArray, flux: FloatArray, model: PsfModel
-) -> FloatArray:
+def _chi2(stamps: _Stamps, x: FloatArray, y: FloatArray, flux: FloatArray, model: PsfModel) -> FloatArray:
     """Reduced chi-square of each star, with the expected accuracy of the model as part of the noise."""
-    stars = _sampled(image, rms, x, y, flux, model)
+    stars = _sampled(stamps, x, y, flux, model)
     residual = stars.root_weight * (stars.data - sample(model.at(x, y), stars.rows, stars.columns))
     n_free = np.maximum(np.count_nonzero(stars.root_weight, axis=(1, 2)) - 3, 1)
     return np.sum(residual.astype(float) ** 2, axis=(1, 2)) / n_free
