@@ -97,6 +97,8 @@ class DownloadParams(Params):
     """connections at a time"""
     offline: bool = False
     """use the cache only; what is not there fails"""
+    refresh: bool = False
+    """ask again even where the cache has an answer, and say where it changed"""
     sky_seed: int = Field(20, ge=0)
     """seed of the simulated sky, for source sky"""
 
@@ -244,6 +246,8 @@ class ReferenceParams(Params):
     """shortest time between two requests"""
     offline: bool = False
     """use the cache only"""
+    refresh: bool = False
+    """ask again even where the cache has an answer, and say where it changed"""
 
 
 class XmatchParams(Params):
@@ -363,6 +367,8 @@ class CompletenessParams(Params):
     """signal to noise of the artificial stars, drawn evenly in magnitude"""
     min_separation_arcsec: Positive = 20
     """between artificial stars"""
+    zero_point_mag: float = 21.1
+    """magnitude of one count, as in step 05"""
     n_bins: int = Field(10, ge=3, le=40)
     """magnitude bins of the curve"""
     seed: int = Field(0, ge=0)
