@@ -9,7 +9,7 @@ from lostlight.science.detect import background
 
 def sky_image(seed=1, shape=(301, 247), level=3800.0, slope=0.5, rms=80.0):
     rng = np.random.default_rng(seed)
-    y, x = np.indices(shape)
+    x = np.indices(shape)[1]
     return (level + slope * x + rng.normal(0, rms, shape)).astype(np.float32), level + slope * x
 
 

@@ -103,7 +103,8 @@ def test_snr_against_a_plain_loop(measured):
 
 def test_windowed_gives_up_where_there_is_no_light():
     image = gaussian((41, 55), [(20, 20, 2.0, -500)])
-    x, y, snr = windowed(image, np.zeros(image.shape, int), np.array([20.0]), np.array([20.0]), np.array([2.0]), 1, 0)
+    place, nobody = np.array([20.0]), np.zeros(image.shape, int)
+    x, y, snr = windowed(image, nobody, place, place, np.array([2.0]), 1, 0)
     assert np.isnan([x[0], y[0], snr[0]]).all()
 
 

@@ -14,9 +14,8 @@ from lostlight.vocab.columns import PASS1
 
 def engines(params: DetectParams) -> dict[str, str]:
     """Versions of what decides the result."""
-    if params.engine == "reference":
-        return {sextractor.PROGRAM: tools.version(sextractor.PROGRAM)}
-    return {"sep": background.VERSION}
+    program = {sextractor.PROGRAM: tools.version(sextractor.PROGRAM)} if params.engine == "reference" else {}
+    return {"sep": background.VERSION, **program}
 
 
 @step(
@@ -33,13 +32,15 @@ def engines(params: DetectParams) -> dict[str, str]:
 def detect(unit: Unit, params: DetectParams, out: Outputs) -> Result:
     """Find the sources on one tile and measure what the selection of PSF stars needs."""
     image, _ = fits.read_image(unit["clean"])
-    saturation = saturation_adu(fits.read_header(unit["mask"]), image)
     blank = (fits.read_mask(unit["mask"]) & bits.mask("BLANK")) != 0
+    sky = background.split(image, blank, params.mesh_px, params.mesh_filter)
+    saturation = saturation_adu(fits.read_header(unit["mask"]), image)
     if params.engine == "reference":
         stamps = f"VIGNET({params.stamp_px},{params.stamp_px})"
-        found = sextractor.extract(image, blank, params, saturation, "pass1.param", extra=[stamps], keep=out["p1_ldac"])
+        found = sextractor.extract(
+            image, sky.blank, params, saturation, "pass1.param", extra=[stamps], keep=out["p1_ldac"]
+        )
     else:
-        sky = background.split(image, blank, params.mesh_px, params.mesh_filter)
         found = embedded.extract(sky, params, saturation)
     if not len(found):
         raise TooFewSources(
@@ -50,5 +51,5 @@ def detect(unit: Unit, params: DetectParams, out: Outputs) -> Result:
         )
     tables.write(found, out["p1"], PASS1)
     out.sizes["p1"] = [len(found)]
-    clean = np.asarray(found["extraction_flags"]) == 0
-    return Result(metrics={"n_sources": len(found), "n_unflagged": int(clean.sum())})
+    metrics = {"n_sources": len(found), "n_unflagged": int(np.sum(found["extraction_flags"] == 0))}
+    return Result(metrics=metrics | background.summary(sky))

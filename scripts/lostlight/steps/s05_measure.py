@@ -94,8 +94,7 @@ def _metrics(found: Table, sky: background.Background) -> dict[str, float | int 
         "n_sources": len(found),
         "n_unflagged": int(clean.sum()),
         "n_masked": int((np.asarray(found["mask_bits"]) != 0).sum()),
-        "rms_adu": sky.rms_adu,
-        "background_adu": float(np.median(sky.level_adu[~sky.blank])),
+        **background.summary(sky),
     }
     for name in ("fwhm_px", "spread_model", "elongation"):
         values = np.asarray(found[name])[clean]

@@ -74,3 +74,12 @@ def split(image: np.ndarray, blank: np.ndarray | None, mesh_px: int, mesh_filter
     subtracted = pixels - level
     subtracted[missing] = 0
     return Background(subtracted, level, rms_map, float(sky.globalrms), missing)
+
+
+def summary(sky: Background) -> dict[str, float]:
+    """Give the typical level and noise of the sky and the share of blank pixels, for the record of a tile."""
+    return {
+        "background_adu": float(np.median(sky.level_adu[~sky.blank])),
+        "rms_adu": sky.rms_adu,
+        "blank_fraction": float(sky.blank.mean()),
+    }
