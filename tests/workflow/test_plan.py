@@ -2,6 +2,7 @@
 
 import pytest
 
+from lostlight.core import config
 from lostlight.core.declared import declared
 from lostlight.vocab.steps import PLANT, STEPS, TWIN_STEPS, rule
 
@@ -130,3 +131,11 @@ def test_the_results_are_where_people_look_for_them(finished):
     assert (finished.folder / "artifacts/demo/demo.zip.sha256").read_text().strip() == "demo.zip.sha256"
     found = {path.name for path in (finished.folder / "dashboard").iterdir()}
     assert found == {"report.html", "anomalies_minimal.csv"}
+
+
+@pytest.mark.parametrize("preset", ["demo", "smoke", "dss1_red", "mnras2022"])
+def test_every_preset_can_be_planned(workshop, preset):
+    overlay = config.read_yaml(workshop.folder / "config" / "presets" / f"{preset}.yaml")
+    plan = workshop.plan(**overlay)
+    assert plan["deliver"] == plan["step10"] == 1
+    assert plan["step01_shard"] == overlay.get("run", {}).get("shards", 2)
