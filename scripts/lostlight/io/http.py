@@ -166,9 +166,9 @@ def _attempt(service: str, path: str, policy: Policy, params: Mapping[str, objec
             ) as response:
                 _check_status(service, response)
                 return _read(service, response, policy.timeout_s)
-        except urllib3.exceptions.IncompleteRead as error:
-            raise _truncated(service, error.partial, error.expected) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            if isinstance(broken := error.args[-1] if error.args else None, urllib3.exceptions.IncompleteRead):
+                raise _truncated(service, broken.partial, broken.expected) from error
             raise RemoteDown(
                 f"{service} does not answer: {_plain(error)}",
                 hint="is the network up? try later, or set `offline: true` to use the cache only",

@@ -27,7 +27,7 @@ _FORMATS = {
 }
 
 
-def read(path: str, units: Mapping[str, str]) -> Table:
+def read(path: str, units: Mapping[str, str], row_cap: int) -> Table:
     """Read a catalogue whole: CSV, TSV, ECSV, FITS, VOTable or Parquet, by its suffix.
 
     Parameters
@@ -36,13 +36,15 @@ def read(path: str, units: Mapping[str, str]) -> Table:
         The file; a further suffix ``.gz`` may follow.
     units : mapping
         Unit of a column, where the file does not say it or says it wrong.
+    row_cap : int
+        A file of exactly this many rows was cut short when it was exported.
 
     Raises
     ------
     ConfigError
         If there is no such file, or its suffix is unknown.
     BadCatalogue
-        If it cannot be read, has no rows, or a unit or column of `units` is unknown.
+        If it cannot be read, has no rows or `row_cap` of them, or a unit or column of `units` is unknown.
     """
     file = Path(path)
     if not file.is_file():
@@ -63,6 +65,13 @@ def read(path: str, units: Mapping[str, str]) -> Table:
         ) from error
     if not len(table):
         raise BadCatalogue(f"{file.name} has no rows", hint="give a catalogue of the field", file=file.name, rows=0)
+    if len(table) == row_cap:
+        raise BadCatalogue(
+            f"{file.name} has exactly {row_cap} rows, the limit reference.row_cap: it was cut short",
+            hint="export it without a limit on rows, or raise reference.row_cap",
+            file=file.name,
+            rows=row_cap,
+        )
     return _with_units(table, units, file.name)
 
 

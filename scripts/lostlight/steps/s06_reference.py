@@ -21,6 +21,12 @@ from lostlight.vocab import columns
 _REACH_DEG = 0.2
 """How far the fastest stars have moved since the plates."""
 
+_BRIGHT_DEG2 = 20.0
+"""Stars brighter than magnitude 12.4 per square degree where they are fewest, at the galactic poles."""
+
+_SURELY = 15.0
+"""Where so many stars are expected, none is a wrong answer."""
+
 
 def _versions(params: ReferenceParams) -> dict[str, str]:
     """The content of an own catalogue decides the result as a program's version would."""
@@ -57,7 +63,7 @@ def reference(unit: Unit, params: ReferenceParams, out: Outputs) -> Result:
             warnings.append(f"{name}: the service gives other rows than before")
         metrics |= _write(table, name, out)
     if params.own.path:
-        metrics |= _write(_own(circle, params, epoch_yr), "own", out)
+        metrics |= _write(_own(circle, params, epoch_yr, warnings), "own", out)
     return Result(metrics, warnings=warnings)
 
 
@@ -70,31 +76,27 @@ def _rows(catalogue: Catalogue, circle: Circle, epoch_yr: float, params: Referen
     table = normalise(raw, catalogue, epoch_yr)
     parts, changes = [table[_is_near(table["ra_deg"], table["dec_deg"], circle)]], [raw.meta["is_changed"]]
     far = replace(near, radius_deg=circle.radius_deg + params.bright_margin_arcmin / 60)
+    expected = _BRIGHT_DEG2 * np.pi * far.radius_deg**2 * 10 ** (0.45 * (params.bright_limit_mag - 12.4))
     for magnitude in catalogue.bright:
         bright = replace(far, filters={magnitude: f"<={params.bright_limit_mag:g}"})
-        raw = vizier.answer(bright, may_be_empty=True)
+        raw = vizier.answer(bright, may_be_empty=expected < _SURELY)
         changes.append(raw.meta["is_changed"])
         parts += [normalise(raw, catalogue, epoch_yr)] if len(raw) else []
     return unique(vstack(parts)), any(changes)
 
 
-def _own(circle: Circle, params: ReferenceParams, epoch_yr: float) -> Table:
-    raw = own_catalogue.read(params.own.path, params.own.units)
-    name = Path(params.own.path).name
-    if len(raw) == params.row_cap:
-        raise BadCatalogue(
-            f"{name} has exactly {len(raw)} rows, the limit reference.row_cap: it was cut short",
-            hint="export it without a limit on rows, or raise reference.row_cap",
-            rows=len(raw),
-        )
+def _own(circle: Circle, params: ReferenceParams, epoch_yr: float, warnings: list[str]) -> Table:
+    raw = own_catalogue.read(params.own.path, params.own.units, params.row_cap)
+    if len(raw) == vizier.DEFAULT_ROWS:
+        warnings.append(f"own: exactly {len(raw)} rows, the default limit of catalogue services: is it whole?")
     catalogue = recognise(raw, params.own.columns, params.own.epoch_yr)
     tidy = normalise(own_catalogue.decimal(raw, {catalogue.ra: True, catalogue.dec: False}), catalogue, epoch_yr)
     near = _is_near(tidy["ra_deg"], tidy["dec_deg"], circle)
     if not near.any():
         in_hours = _is_near(15 * tidy["ra_deg"] % 360, tidy["dec_deg"], circle).any()
-        where = f"RA {circle.ra_deg:.4f} Dec {circle.dec_deg:+.4f}"
+        where = f"{circle.radius_deg:.2f} deg of RA {circle.ra_deg:.4f} Dec {circle.dec_deg:+.4f}"
         raise BadCatalogue(
-            f"{name}: none of its {len(tidy)} rows lies within {circle.radius_deg:.2f} deg of {where}",
+            f"{Path(params.own.path).name}: none of its {len(tidy)} rows lies within {where}",
             hint=f"set reference.own.units to {{{catalogue.ra}: hourangle}}" if in_hours else "does it cover the tile?",
             column=catalogue.ra,
         )

@@ -78,7 +78,7 @@ _USUAL_NAMES = {
     "ref_id": ("ref_id", "source_id", "Source", "designation", "USNO-B1.0", "objID", "id", "name"),
     "pm_ra": ("pm_ra_mas_yr", "pmra", "pm_ra", "pmRA_cosDE"),
     "pm_dec": ("pm_dec_mas_yr", "pmdec", "pmde", "pm_dec"),
-    "epoch": ("epoch_yr", "ref_epoch", "epoch"),
+    "epoch": ("epoch_yr", "ref_epoch"),
     "mags": ("mag_ref", "phot_g_mean_mag", "Gmag", "rmag", "R1mag", "r_mag", "mag"),
 }
 _OUR_NAMES = {"ra_deg": "ra", "dec_deg": "dec", "pm_ra_mas_yr": "pm_ra", "pm_dec_mas_yr": "pm_dec", "ref_id": "ref_id",
@@ -143,10 +143,11 @@ def normalise(table: Table, catalogue: Catalogue, to_yr: float) -> Table:
     BadCatalogue
         For a missing column, a wrong unit, a position that is not a number or out of range; names column and row.
     """
-    ra, dec = _position(table, catalogue.ra, 0, 360), _position(table, catalogue.dec, -90, 90)
+    ra, dec = _within(table, catalogue.ra, u.deg, 0, 360), _within(table, catalogue.dec, u.deg, -90, 90)
     pm_ra, pm_dec, has_pm = _motion(table, catalogue)
-    epoch = _number(table, catalogue.epoch, u.yr) if catalogue.epoch else np.full(len(table), catalogue.epoch_yr)
-    epoch = np.where((epoch > 1800) & (epoch < 2200), epoch, catalogue.epoch_yr)
+    epoch = np.full(len(table), catalogue.epoch_yr)
+    if catalogue.epoch:
+        epoch = _within(table, catalogue.epoch, u.yr, 1800, 2200)
     ra_then, dec_then = propagate(ra, dec, pm_ra, pm_dec, epoch, to_yr)
     tidy = Table(
         {
@@ -187,20 +188,16 @@ def magnitude(table: Table, name: str, *, is_zero_missing: bool = False) -> Floa
     return np.where(known, values, np.nan)
 
 
-def _position(table: Table, name: str, low: float, high: float) -> Floats:
-    values = _number(table, name, u.deg)
+def _within(table: Table, name: str, unit: u.UnitBase, low: float, high: float) -> Floats:
+    values = _number(table, name, unit)
     bad = np.flatnonzero(~((values >= low) & (values <= high)))
     if bad.size:
-        value, row = values[bad[0]], int(bad[0]) + 1
-        hint = "leave such rows out"
-        if np.isfinite(value):
-            hint = (
-                "add 360 to negative right ascensions"
-                if name and low == 0 and -360 <= value < 0
-                else "are these degrees?"
-            )
+        value, row = float(values[bad[0]]), int(bad[0]) + 1
+        hint = "leave such rows out, or check the unit"
+        if (low, high) == (0, 360) and -360 <= value < 0:
+            hint = "add 360 to negative right ascensions"
         raise BadCatalogue(
-            f"column {name}, row {row}: {value} is not between {low:g} and {high:g} degrees ({bad.size} rows are bad)",
+            f"column {name}, row {row}: {value:g} is not between {low:g} and {high:g} {unit} ({bad.size} such rows)",
             hint=hint,
             column=name,
             row=row,
