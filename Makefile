@@ -22,7 +22,7 @@ demo: $(STAMP) ## steps 00 to 10 on seven tiles of the simulated sky; ends with 
 	$(BIN)/lostlight demo
 
 test: $(STAMP) ## every test that runs in minutes
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 soak: $(STAMP) ## the full counts of the bars; hours
 	$(BIN)/python -m pytest -m soak

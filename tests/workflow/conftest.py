@@ -82,6 +82,12 @@ def workshop(project, tmp_path_factory):
     return Workshop(project, tmp_path_factory.mktemp("workshop"))
 
 
+@pytest.fixture
+def own_workshop(project, tmp_path):
+    """A workflow where nothing has run yet, to be changed at will."""
+    return Workshop(project, tmp_path)
+
+
 @pytest.fixture(scope="module")
 def finished(project, tmp_path_factory):
     """A workflow where everything has run."""

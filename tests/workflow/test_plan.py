@@ -139,3 +139,13 @@ def test_every_preset_can_be_planned(workshop, preset):
     plan = workshop.plan(**overlay)
     assert plan["deliver"] == plan["step10"] == 1
     assert plan["step01_shard"] == overlay.get("run", {}).get("shards", 2)
+
+
+def test_editing_an_own_table_of_positions_makes_the_tiles_again(own_workshop):
+    table = own_workshop.folder / "mine.csv"
+    table.write_text("ra_deg,dec_deg\n150,20\n")
+    tiles = {"positions": [], "positions_csv": "mine.csv"}
+    own_workshop.snakemake("step00", tiles=tiles)
+    assert "Nothing to be done" in own_workshop.snakemake("step00", "--dry-run", tiles=tiles)
+    table.write_text("ra_deg,dec_deg\n150,21\n")
+    assert own_workshop.plan("step00", tiles=tiles) == {"step00": 1}

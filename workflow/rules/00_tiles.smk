@@ -1,7 +1,7 @@
 rule step00:
     """Turn positions into tiles."""
     input:
-        own=given(settings.tiles.positions_csv, settings.tiles.plates),
+        own=given(settings.tiles.positions_csv, settings.tiles.plates, settings.tiles.images),
     output:
         "<run>/00_tiles/manifest.json",
     log:

@@ -2,6 +2,7 @@ rule step01_shard:
     """Fetch one plate image per tile, and accept only what is whole and of the right survey."""
     input:
         tiles="<run>/00_tiles/manifest.json",
+        own=given(settings.download.folder),
     output:
         "<run>/01_download/shards/{scatteritem}.json",
     log:
