@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lostlight.core import atomic
 
-PAGE = "index.html"
+PAGE = "report.html"
 TABLE = "anomalies_minimal.csv"
 
 

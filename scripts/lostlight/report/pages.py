@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from astropy.table import Table
 
 from lostlight.report import health
 from lostlight.report.citations import citation
-from lostlight.report.figures import completeness, field, histograms, sky
+from lostlight.report.figures import completeness, fieldmaps, histograms, sky
 from lostlight.report.figures.completeness import Curve
 from lostlight.report.figures.sky import Coverage
 from lostlight.report.figures.stamps import Stamp
@@ -33,7 +33,8 @@ class Findings:
     candidates: Table
     stamps: list[Stamp]
     coverage: Coverage
-    curve: Curve | None
+    curve: Curve | None = None
+    losses: Mapping[str, int] = field(default_factory=dict)
     title: str = ""
 
     @property
@@ -57,6 +58,11 @@ class Findings:
         found = {name.removeprefix(prefix): list(self.run.metrics("07_xmatch", name).values()) for name in names}
         return {name: float(np.median(values)) for name, values in found.items() if values}
 
+    @property
+    def why_no_curve(self) -> str:
+        """Say why the completeness is not known."""
+        return "no tile of the planted twin came through" if self.run.twin else "completeness.n_per_tile is 0"
+
     def metrics(self) -> dict[str, float | int]:
         """Give the headline numbers, as they go to the manifest."""
         numbers: dict[str, float | int] = {
@@ -69,7 +75,8 @@ class Findings:
             numbers["candidates_per_tile"] = round(len(self.candidates) / self.outcomes["done"], 4)
         if self.curve:
             numbers |= {"n_planted": int(self.curve.n_planted.sum()), "n_recovered": int(self.curve.n_recovered.sum())}
-            depths = {"m50_mag": self.curve.m50_mag, "m90_mag": self.curve.m90_mag}
+            depths = {"m50_mag": self.curve.m50_mag, "m50_err_mag": self.curve.m50_err_mag}
+            depths |= {"m90_mag": self.curve.m90_mag, "m90_err_mag": self.curve.m90_err_mag}
             numbers |= {name: round(value, 3) for name, value in depths.items() if value is not None}
         return numbers
 
@@ -123,8 +130,8 @@ def _figures(findings: Findings) -> dict[str, str]:
         "sky": sky.whole(findings.coverage),
         "zoom": sky.zoom(findings.coverage, places),
         "separations": histograms.separations(tally.separations, tally.chance, findings.radius_arcsec),
-        "fwhm_map": field.fwhm(tally.fwhm_median_px()),
-        "residuals": field.residuals(tally.residuals),
+        "fwhm_map": fieldmaps.fwhm(tally.fwhm_median_px()),
+        "residuals": fieldmaps.residuals(tally.residuals),
         **{name: histograms.measure(name, tally.detections[name], chosen[name]) for name in chosen},
     }
     if findings.curve:

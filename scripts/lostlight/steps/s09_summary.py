@@ -1,5 +1,8 @@
 """Step 09: what was found, what was lost on the way, and how complete the search is."""
 
+from collections import Counter
+from typing import Any
+
 import numpy as np
 from astropy.table import Table, vstack
 
@@ -13,7 +16,9 @@ from lostlight.report.figures.sky import coverage
 from lostlight.report.gather import Run
 from lostlight.science.plate.wcs import sky_wcs
 from lostlight.science.vet import ledger, overlap
+from lostlight.science.vet.completeness import measure_curve, recover
 from lostlight.vocab import columns
+from lostlight.vocab.steps import PLANT
 
 ROOM_FOR_LABELS = len("; DUPLICATE; OTHER_PLATE")
 """How much longer a reason can grow when overlapping tiles are compared."""
@@ -22,14 +27,7 @@ ROOM_FOR_LABELS = len("; DUPLICATE; OTHER_PLATE")
 @step(
     "09_summary",
     after=(
-        "00_tiles",
-        "01_download",
-        "02_masks",
-        "03_detect",
-        "04_psf",
-        "05_measure",
-        "06_reference",
-        "07_xmatch",
+        "00_tiles", "01_download", "02_masks", "03_detect", "04_psf", "05_measure", "06_reference", "07_xmatch",
         "08_filter",
     ),
     makes={
@@ -58,7 +56,7 @@ def summary(unit: Unit, params: SummaryParams, out: Outputs) -> Result:
         candidates=candidates,
         stamps=census.stamps(candidates[: params.max_stamps], params.stamp_arcmin, sky_wcs),
         coverage=coverage(tiles, {tile_id: run.outcome(tile_id) for tile_id in run.statuses}),
-        curve=None,
+        **_completeness(run, out),
         title=params.title,
     )
     atomic.write_text(out["report"], pages.html(findings))
@@ -89,6 +87,27 @@ def _gather(run: Run, census: Census, out: Outputs) -> Table:
                 kept.append(survivors)
         out.sizes["flags"] = [everything.n_rows]
     return vstack(kept[1:], metadata_conflicts="silent") if len(kept) > 1 else kept[0]
+
+
+def _completeness(run: Run, out: Outputs) -> dict[str, Any]:
+    """Look for the planted stars among what the twin of each tile shows and the tile itself does not."""
+    planted, before = run.paths(PLANT, "planted", twin=True), run.paths("08_filter", "flags")
+    tiles = [
+        recover(tables.read(planted[tile_id]), tables.read(flags), tables.read(before[tile_id]))
+        for tile_id, flags in run.paths("08_filter", "flags", twin=True).items()
+        if tile_id in planted and tile_id in before
+    ]
+    if not sum(len(table) for table in tiles):
+        return {}
+    recovered = vstack(tiles, metadata_conflicts="silent")
+    tables.write(recovered, out["recovered"], columns.RECOVERED)
+    out.sizes["recovered"] = [len(recovered)]
+    lost = Counter(recovered["lost_at"][~np.asarray(recovered["is_recovered"], bool)].tolist())
+    n_bins = int(run.twin[PLANT].params["n_bins"])
+    return {
+        "curve": measure_curve(recovered["mag_true"], recovered["is_recovered"], n_bins),
+        "losses": dict(sorted(lost.items(), key=lambda item: (-item[1], item[0]))),
+    }
 
 
 def _best_first(candidates: Table) -> np.ndarray:

@@ -1,6 +1,6 @@
 """How much of what was planted came back, against magnitude."""
 
-from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from lostlight.report import style
 
 
-@dataclass(frozen=True)
-class Curve:
+class Curve(Protocol):
     """Recovered fraction in bins of magnitude, with its interval, and the magnitudes where half and 90 % come back."""
 
     edges_mag: NDArray[np.float64]
@@ -18,7 +17,9 @@ class Curve:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     m50_mag: float | None
+    m50_err_mag: float | None
     m90_mag: float | None
+    m90_err_mag: float | None
 
 
 def curve(measured: Curve) -> str:
@@ -31,7 +32,7 @@ def curve(measured: Curve) -> str:
     errors = np.clip([fraction - measured.low[filled], measured.high[filled] - fraction], 0, None)
     axes.errorbar(middle, fraction, yerr=errors, color=style.BLUE, marker="o", markersize=4, linewidth=1.2)
     for name, value in (("50", measured.m50_mag), ("90", measured.m90_mag)):
-        if value is not None and np.isfinite(value):
+        if value is not None:
             axes.axvline(value, color=style.ORANGE, linewidth=1, linestyle=(0, (4, 2)))
             axes.annotate(
                 f"m{name} = {value:.2f}",

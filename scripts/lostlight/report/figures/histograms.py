@@ -34,8 +34,8 @@ def measure(name: str, detections: Histogram, candidates: NDArray[np.float64]) -
     axes.stairs(counts, edges, fill=True, color=style.BLUE, alpha=0.35, label="detections")
     axes.stairs(counts, edges, color=style.BLUE, linewidth=1)
     axes.stairs(chosen, edges, fill=True, color=style.ORANGE, label="candidates")
-    axes.set_yscale("log")
     axes.set_ylim(0.6, max(counts.max(), 1) * 2)
+    axes.set_yscale("log", nonpositive="clip")
     if name == "log_snr":
         axes.set_xscale("log")
         style.thousands(axes, "x")
@@ -67,8 +67,8 @@ def separations(found: Histogram, chance: NDArray[np.float64], radius_arcsec: fl
     axes.axvline(radius_arcsec, color=style.ORANGE, linewidth=1.5, label=f"match radius, {radius_arcsec:g}″")
     if chance.any():
         axes.stairs(chance[keep], edges, color=style.INK, linestyle=(0, (4, 2)), linewidth=1.2, label="by chance alone")
-    axes.set_yscale("log")
     axes.set_ylim(0.6, max(counts.max(), 1) * 2)
+    axes.set_yscale("log", nonpositive="clip")
     axes.set_xlim(0, reach)
     style.thousands(axes)
     style.labels(axes, {"x": "separation, arcsec", "y": f"pairs per {found.edges[1]:.1f}″"})
