@@ -11,7 +11,7 @@ from lostlight.core.errors import LostlightError
 from lostlight.core.manifest import Check
 from lostlight.core.params import XmatchParams
 from lostlight.core.step import Outputs, Result, Unit, step
-from lostlight.io import fits, stilts, tables, tools
+from lostlight.io import plates, stilts, tables, tools
 from lostlight.science.match import join
 from lostlight.science.match.field import Field, make_field
 from lostlight.science.plate import wcs
@@ -68,7 +68,7 @@ def xmatch(unit: Unit, params: XmatchParams, out: Outputs) -> Result:
         found = field.match()
     else:
         field, found = unit.prepared
-    header = fits.read_header(unit["clean"])
+    header = plates.header_of(unit["clean"])
     corners = field.residual.apply(*wcs.pix_to_sky(wcs.sky_wcs(header), *_corners_px(header)))
     matched, undetected = [], []
     for name, table in field.catalogs.items():
