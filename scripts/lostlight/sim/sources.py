@@ -80,7 +80,8 @@ def offset(
     north = np.stack([-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)], axis=-1)
     xi, eta = (np.radians(np.asarray(angle) / 3600.0)[..., None] for angle in (east_arcsec, north_arcsec))
     moved = unit_vectors(ra_deg, dec_deg) + xi * east + eta * north
-    lon = np.degrees(np.arctan2(moved[..., 1], moved[..., 0])) % 360.0
+    # The second remainder is for angles so little below zero that the first rounds up to 360.
+    lon = np.degrees(np.arctan2(moved[..., 1], moved[..., 0])) % 360.0 % 360.0
     return lon, np.degrees(np.arctan2(moved[..., 2], np.hypot(moved[..., 0], moved[..., 1])))
 
 

@@ -120,7 +120,7 @@ def _in_glare(truth: Truth, layer: int, cell: int, sources: Rows) -> NDArray[np.
 def _spikes(sources: Rows, rng: np.random.Generator) -> Rows:
     """Make false rows along the diffraction spikes of bright stars, some 2 % of the catalogue (Barron et al. 2008)."""
     bright = sources[(sources["mag_r"] < _SPIKE_MAG) & (sources["kind"] == KINDS.index("star"))]
-    star = bright[np.repeat(np.arange(len(bright)), rng.poisson(2 + 2 * (_SPIKE_MAG - bright["mag_r"])))]
+    star = bright[np.repeat(np.arange(len(bright)), rng.poisson(0.8 + _SPIKE_MAG - bright["mag_r"]))]
     n = len(star)
     rows = np.zeros(n, ROW)
     distance = rng.uniform(0.2, 1, n) * np.minimum((15.3 - star["mag_r"]) / 0.09, 150)
