@@ -63,16 +63,16 @@ def read_headers(path: Path) -> Iterator[tuple[str, Header]]:
     ConfigError
         If the files cannot be read, or there are none.
     """
-    n_headers = 0
-    for n_headers, (name, content) in enumerate(sorted(_json_files(path)), start=1):
+    files = sorted(_json_files(path))
+    if not files:
+        raise ConfigError(f"{path} holds no plate headers", hint="give JSON files, one for each plate")
+    for name, content in files:
         try:
             cards = json.loads(content)
             header = Header(list(cards.get("header", cards).items()))
         except (ValueError, AttributeError) as error:
             raise ConfigError(f"{name} in {path.name} is not a plate header: {error}", hint="remove it") from error
         yield name, header
-    if not n_headers:
-        raise ConfigError(f"{path} holds no plate headers", hint="give JSON files, one for each plate")
 
 
 def _json_files(path: Path) -> Iterator[tuple[str, bytes]]:
