@@ -31,18 +31,11 @@ def curve(measured: Curve) -> str:
     axes.fill_between(middle, measured.low[filled], measured.high[filled], color=style.BLUE, alpha=0.2, linewidth=0)
     errors = np.clip([fraction - measured.low[filled], measured.high[filled] - fraction], 0, None)
     axes.errorbar(middle, fraction, yerr=errors, color=style.BLUE, marker="o", markersize=4, linewidth=1.2)
-    for name, value in (("50", measured.m50_mag), ("90", measured.m90_mag)):
+    for name, value, side in (("50", measured.m50_mag, 1), ("90", measured.m90_mag, -1)):
         if value is not None:
             axes.axvline(value, color=style.ORANGE, linewidth=1, linestyle=(0, (4, 2)))
-            axes.annotate(
-                f"m{name} = {value:.2f}",
-                (value, 0.03),
-                xytext=(3, 0),
-                textcoords="offset points",
-                fontsize=8.5,
-                rotation=90,
-                va="bottom",
-            )
+            where = {"xytext": (4 * side, 0), "textcoords": "offset points", "ha": "left" if side > 0 else "right"}
+            axes.annotate(f"m{name} {value:.2f}", (value, 0.95 if side > 0 else 0.08), fontsize=8.5, **where)
     axes.set_ylim(0, 1.04)
     style.labels(axes, {"x": "instrumental magnitude of the planted star", "y": "recovered fraction"})
     n, k = int(measured.n_planted.sum()), int(measured.n_recovered.sum())

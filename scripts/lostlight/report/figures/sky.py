@@ -15,6 +15,7 @@ STYLES = {
     "skipped": (style.GREY, "s", "skipped"),
 }
 ZOOM_DEG = 4.0
+MAX_MARKS = 1500
 MAX_LABELS = 20
 
 
@@ -37,21 +38,14 @@ class Coverage:
 def whole(coverage: Coverage) -> str:
     """Draw all tiles on the whole sky, in Mollweide's projection, east to the left."""
     figure, axes = style.canvas(2.6, projection="mollweide")
+    step_deg = 1 if len(coverage.ids) <= MAX_MARKS else 4
     for name, (colour, marker, label) in STYLES.items():
         chosen = coverage.outcomes == name
         if chosen.any():
-            # One mark per degree: a page does not grow with the number of tiles.
-            cells = np.unique(np.round(np.c_[coverage.ra_deg[chosen], coverage.dec_deg[chosen]]), axis=0)
+            cells = _snapped(coverage.ra_deg[chosen], coverage.dec_deg[chosen], step_deg)
             longitude = -np.radians((cells[:, 0] + 180) % 360 - 180)
             axes.scatter(
-                longitude,
-                np.radians(cells[:, 1]),
-                s=14,
-                color=colour,
-                marker=marker,
-                label=label,
-                linewidths=0,
-                rasterized=len(cells) > 1500,
+                longitude, np.radians(cells[:, 1]), s=14, color=colour, marker=marker, label=label, linewidths=0
             )
     axes.set_xticks(np.radians([-120, -60, 0, 60, 120]), ["8h", "4h", "0h", "20h", "16h"], fontsize=8)
     axes.set_yticks(np.radians([-60, -30, 0, 30, 60]), ["-60°", "-30°", "0°", "30°", "60°"], fontsize=8)
@@ -99,6 +93,13 @@ def coverage(tiles: Mapping[str, NDArray], outcomes: Mapping[str, str]) -> Cover
         corners.transpose(2, 0, 1),
         np.array([outcomes.get(tile_id, "skipped") for tile_id in ids], dtype=str),
     )
+
+
+def _snapped(ra_deg: NDArray, dec_deg: NDArray, step_deg: float) -> NDArray[np.float64]:
+    """Give one position for all that share a cell of about the same area, so that a page does not grow with tiles."""
+    dec = np.clip(np.round(dec_deg / step_deg) * step_deg, -90, 90)
+    width = step_deg / np.maximum(np.cos(np.radians(dec)), step_deg / 360)
+    return np.unique(np.c_[np.round(ra_deg / width) * width, dec], axis=0)
 
 
 def _centre(coverage: Coverage, candidates_deg: NDArray[np.float64]) -> tuple[float, float]:
