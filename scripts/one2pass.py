@@ -140,9 +140,6 @@ def _conclude(folder: Path, status: int) -> int:
 
     if any(folder.glob("*/manifest*.json")):
         click.echo(show(folder))
-    report = folder / "09_summary" / "products" / "report.html"
-    if not status and report.is_file():
-        click.echo(f"report: {report}")
     return status
 
 

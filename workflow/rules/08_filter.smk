@@ -1,6 +1,7 @@
 rule step08_shard:
     """Cut artefacts, known and moving objects; label every row."""
     input:
+        masks="<run>/{twin}02_masks/shards/{scatteritem}.json",
         reference="<run>/{twin}06_reference/shards/{scatteritem}.json",
         xmatch="<run>/{twin}07_xmatch/shards/{scatteritem}.json",
         own=given(*settings.filter.second_catalogs),
@@ -17,5 +18,5 @@ rule step08_shard:
         spec=spec("08_filter"),
         version=version("08_filter"),
     shell:
-        "python -m lostlight step 08_filter --upstream {input.reference} --upstream {input.xmatch}"
+        "python -m lostlight step 08_filter --upstream {input.masks} --upstream {input.reference} --upstream {input.xmatch}"
         " --out {output} --params {params.spec:q} --workers {threads} > {log} 2>&1"
