@@ -157,11 +157,11 @@ def _spikes(
         [_contrast_from(subtracted, (x, y), (dx, dy), radius_px, n_segments) for dx, dy in ways]
         for ways in (_AXES, _DIAGONALS)
     )
-    # The wings of the star are the same on the diagonals; and the four spikes of a star are alike, so that medians are
-    # free of what happens to lie on one of them.
-    median, on_image = _median(axes)
-    wings, _ = _median(diagonals)
-    excess = median - np.nan_to_num(wings)
+    # The wings of the star are the same on the diagonals; and the four spikes of a star are alike, so that what is
+    # seen on three of them is no chance neighbour.
+    along, on_image = _lower_median(axes)
+    wings, _ = _lower_median(diagonals)
+    excess = along - np.nan_to_num(wings)
     before = ~np.logical_or.accumulate(on_image)  # from a star outside to the border of the image nothing is seen
     n_lit = unbroken((excess > _LIT * SEGMENT_NOISE * rms_adu) | before, _GAP_SEGMENTS)
     if not on_image[:n_lit].any():
@@ -181,13 +181,11 @@ def _contrast_from(
     return contrast(sample(image, start, way, n_segments))
 
 
-def _median(ways: list[NDArray[np.float32]]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Median of several directions where any of them is on the image, and where that is."""
-    seen = np.stack(ways)
-    known = np.isfinite(seen).any(axis=0)
-    median = np.full(seen.shape[1], np.nan)
-    median[known] = np.nanmedian(seen[:, known], axis=0)
-    return median, known
+def _lower_median(ways: list[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The second lowest of four directions, or the lower middle of those on the image, and where there are any."""
+    seen = np.sort(np.stack(ways), axis=0)  # NaN come last
+    n_known = np.isfinite(seen).sum(axis=0)
+    return seen[np.maximum(n_known - 1, 0) // 2, np.arange(seen.shape[1])], n_known > 0
 
 
 def _ghosts(star_px: tuple[float, float], centre_px: tuple[float, float], radius_px: float) -> list[Shape]:
