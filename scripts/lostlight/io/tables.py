@@ -11,7 +11,7 @@ from astropy.table import Column, MaskedColumn, Table
 
 from lostlight.core import atomic
 from lostlight.core.errors import ContractError
-from lostlight.io.fits import write_hdus
+from lostlight.io import bintable
 from lostlight.vocab.columns import COLUMNS, Schema
 
 
@@ -87,17 +87,14 @@ def _has_mask(column: Column) -> bool:
 
 
 def _write_fits(table: Table, path: Path) -> None:
-    # astropy would hide descriptions and UCDs in comments, where no other program finds them.
-    plain = Table([np.asarray(table[name]) for name in table.colnames], names=table.colnames, copy=False)
-    for name in plain.colnames:
-        plain[name].unit = table[name].unit
-    hdu = fits.table_to_hdu(plain)
-    for number, name in enumerate(table.colnames, start=1):
-        hdu.header[f"TUCD{number}"] = COLUMNS[name].ucd
-        hdu.header[f"TCOMM{number}"] = COLUMNS[name].text
-    for key, value in table.meta.items():
-        hdu.header[key] = value
-    write_hdus(path, fits.HDUList([fits.PrimaryHDU(), hdu]))
+    # through astropy descriptions and UCDs would be hidden in comments, where no other program finds them
+    fields = [
+        bintable.Field(
+            name, np.asarray(table[name]), str(table[name].unit or ""), COLUMNS[name].ucd, COLUMNS[name].text
+        )
+        for name in table.colnames
+    ]
+    atomic.write_bytes(path, bintable.encode(fields, table.meta))
 
 
 def _write_with(**options: object) -> Callable[[Table, Path], None]:
@@ -124,24 +121,11 @@ def _write_parquet(table: Table, path: Path) -> None:
 
 
 def _read_fits(path: Path) -> Table:
-    with fits.open(path, memmap=False) as hdus:
-        data, header = hdus[1].data, hdus[1].header
-        table = Table({name: _native(data[name]) for name in data.names}, meta=_own_cards(header))
-        for column in hdus[1].columns:
-            table[column.name].unit = column.unit
-        return table
-
-
-def _native(values: np.ndarray) -> np.ndarray:
-    if values.dtype.kind in "SU":
-        return np.asarray(values, dtype="U")
-    return np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
-
-
-def _own_cards(header: fits.Header) -> dict[str, object]:
-    structural = ("XTENSION", "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "TFIELDS", "CHECKSUM", "DATASUM", "EXTNAME")
-    per_column = ("TTYPE", "TFORM", "TUNIT", "TUCD", "TCOMM", "TDISP", "TNULL", "TDIM")
-    return {key: value for key, value in header.items() if key and not key.startswith((*structural, *per_column))}
+    fields, cards = bintable.decode(path.read_bytes())
+    table = Table({field.name: field.values for field in fields}, meta=cards, copy=False)
+    for field in fields:
+        table[field.name].unit = field.unit or None
+    return table
 
 
 def _read_with(**options: object) -> Callable[[Path], Table]:
