@@ -9,7 +9,8 @@ from lostlight.core.params import MeasureParams
 from lostlight.science.detect import background
 from lostlight.science.detect.extract import APERTURE_INCOMPLETE, NEIGHBOURS, find_sources
 from lostlight.science.detect.kron import photometry
-from lostlight.science.detect.pixels import batches, own_light, window
+from lostlight.science.detect.neighbours import foreign_fraction, own_stamp
+from lostlight.science.detect.pixels import window
 from lostlight.science.detect.shape import core_fwhm
 from lostlight.science.detect.windowed import windowed
 
@@ -27,7 +28,7 @@ def gaussian(shape, stars):
 
 def split_of(image, rms=1.0):
     zero = np.zeros_like(image)
-    return background.Background(image, zero, zero + np.float32(rms), rms, zero > 0)
+    return background.Background(image, zero, zero + np.float32(rms), 0.0, rms, zero > 0)
 
 
 def sources_of(image, rms=1.0):
@@ -78,32 +79,69 @@ def test_windowed_positions_agree_with_sep(measured):
     assert np.median(np.hypot(x - x_sep, y - y_sep)[clear]) < 5e-4
 
 
-def test_snr_against_a_plain_loop(measured):
+def windowed_twin(stamp, x, y, sigma, rms, gain):
+    """The same by whole arrays: the oracle of the compiled loops."""
+    rows, columns = np.indices(stamp.shape)
+    for _ in range(16):
+        dx, dy = columns - x, rows - y
+        weight = np.where(dx**2 + dy**2 <= 16 * sigma**2, np.exp(-(dx**2 + dy**2) / (2 * sigma**2)), 0)
+        flux = (weight * stamp).sum()
+        if not flux > 0:
+            return np.nan, np.nan, np.nan
+        snr = flux / np.sqrt((weight**2 * (rms**2 + np.maximum(stamp, 0) / gain)).sum())
+        step_x, step_y = (weight * stamp * dx).sum() / flux, (weight * stamp * dy).sum() / flux
+        x, y = x + 2 * step_x, y + 2 * step_y
+        if np.hypot(step_x, step_y) < 1e-4:
+            break
+    return x, y, snr
+
+
+def test_compiled_windows_against_their_twin(measured):
     sky, sources, light = measured
-    rows, gain = sources.rows, 30.0
-    x, y, snr = windowed(
-        sky.subtracted, sources.segmentation, rows["x"], rows["y"], light.flux_radius_px, sky.rms_adu, gain
-    )
-    for number in range(0, len(rows), 7):
-        if sources.rows["flag"][number] or np.isnan(snr[number]):
-            continue
+    rows, gain, rms = sources.rows, 30.0, sky.rms_adu
+    found = windowed(sky.subtracted, sources.segmentation, rows["x"], rows["y"], light.flux_radius_px, rms, gain)
+    assert len(rows) > 100
+    for number, (x, y) in enumerate(zip(rows["x"], rows["y"], strict=True)):
         sigma = 2 * light.flux_radius_px[number] / 2.35
-        flux = noise2 = 0.0
-        for iy in range(sky.subtracted.shape[0]):
-            if abs(iy - y[number]) > 4 * sigma:
-                continue
-            for ix in range(sky.subtracted.shape[1]):
-                r2 = (ix - x[number]) ** 2 + (iy - y[number]) ** 2
-                if r2 <= 16 * sigma**2 and sources.segmentation[iy, ix] in (0, number + 1):
-                    weight, value = np.exp(-r2 / (2 * sigma**2)), float(sky.subtracted[iy, ix])
-                    flux += weight * value
-                    noise2 += weight**2 * (sky.rms_adu**2 + max(value, 0) / gain)
-        assert snr[number] == pytest.approx(flux / np.sqrt(noise2), rel=5e-3)
+        stamp, x0, y0 = stamp_twin(sky.subtracted, sources.segmentation, number + 1, x, y, 4 * sigma + 1)
+        twin = windowed_twin(stamp, x - x0, y - y0, sigma, rms, gain)
+        assert [values[number] for values in found] == pytest.approx([twin[0] + x0, twin[1] + y0, twin[2]], rel=1e-9)
+
+
+def stamp_twin(image, segmentation, label, x, y, half):
+    """`own_stamp` by whole arrays."""
+    ny, nx = image.shape
+    image = image.astype(float)
+    columns = np.arange(max(int(np.floor(x - half)), 0), min(int(np.ceil(x + half)) + 1, nx))
+    rows = np.arange(max(int(np.floor(y - half)), 0), min(int(np.ceil(y + half)) + 1, ny))
+    padded, labels = np.pad(image, ny + nx), np.pad(segmentation, ny + nx, constant_values=-1)
+    yo, xo = (np.rint(2 * c - v).astype(int) + ny + nx for c, v in ((y, rows), (x, columns)))
+    own = np.isin(segmentation[np.ix_(rows, columns)], (0, label))
+    opposite = np.where(np.isin(labels[np.ix_(yo, xo)], (0, label)), padded[np.ix_(yo, xo)], 0)
+    return np.where(own, image[np.ix_(rows, columns)], opposite), columns[0], rows[0]
+
+
+def test_compiled_stamps_against_their_twin():
+    rng = np.random.default_rng(8)
+    image = rng.normal(0, 1, (37, 51)).astype(np.float32)
+    segmentation = np.where(rng.random(image.shape) < 0.4, rng.integers(1, 4, image.shape), 0).astype(np.int32)
+    for x, y, half in ((20.3, 15.8, 6.2), (1.2, 35.5, 9.0), (49.6, 0.4, 30.0)):
+        mine, twin = (cut(image, segmentation, 2, x, y, half) for cut in (own_stamp, stamp_twin))
+        assert np.array_equal(mine[0], twin[0])
+        assert mine[1:] == twin[1:]
+
+
+def test_fraction_of_an_ellipse_that_is_a_neighbours():
+    segmentation = np.zeros((41, 55), np.int32)
+    segmentation[:, 30:] = 7
+    half_plane = foreign_fraction(segmentation, 1, 29.5, 20.0, 1.0, 1.0, 0.0, 10.0, 12.0)
+    assert half_plane == pytest.approx(0.5)
+    assert foreign_fraction(segmentation, 7, 29.5, 20.0, 1.0, 1.0, 0.0, 10.0, 12.0) == 0
 
 
 def test_windowed_gives_up_where_there_is_no_light():
     image = gaussian((41, 55), [(20, 20, 2.0, -500)])
-    place, nobody = np.array([20.0]), np.zeros(image.shape, int)
+    place, nobody = np.array([20.0]), np.zeros(image.shape, np.int32)
     x, y, snr = windowed(image, nobody, place, place, np.array([2.0]), 1, 0)
     assert np.isnan([x[0], y[0], snr[0]]).all()
 
@@ -111,7 +149,7 @@ def test_windowed_gives_up_where_there_is_no_light():
 def test_windowed_gives_up_without_a_radius():
     image = gaussian((41, 55), [(20, 20, 2.0, 500)])
     x, _, snr = windowed(
-        image, np.zeros(image.shape, int), np.array([20.0]), np.array([20.0]), np.array([np.nan]), 1, 0
+        image, np.zeros(image.shape, np.int32), np.array([20.0]), np.array([20.0]), np.array([np.nan]), 1, 0
     )
     assert np.isnan([x[0], snr[0]]).all()
 
@@ -151,24 +189,3 @@ def test_windows_are_cut_at_the_image():
     assert np.bincount(pixels.owner, minlength=3).tolist() == [3 * 4, 9, 0]
     assert pixels.x.min() == 0
     assert pixels.x.max() < 13
-
-
-def test_batches_hold_every_source_once():
-    half = np.array([5.0, 900, 3, 4, 1000, 2])
-    parts = list(batches(half))
-    assert len(parts) > 1
-    assert np.array_equal(np.concatenate(parts), np.arange(6))
-
-
-def test_pixels_of_a_neighbour_are_replaced_by_the_opposite():
-    image = np.arange(35, dtype=np.float32).reshape(5, 7)
-    segmentation = np.zeros((5, 7), int)
-    segmentation[2, 3], segmentation[2, 5], segmentation[0, 3], segmentation[4, 3] = 1, 2, 2, 2
-    centre = np.array([3.0]), np.array([2.0])
-    pixels = window(*centre, np.array([2.0]), image.shape)
-    value = own_light(image, segmentation, np.array([0]), pixels, *centre).reshape(5, 5)
-    assert value[2, 4] == image[2, 1]
-    assert value[0, 2] == value[4, 2] == 0
-    untouched = np.ones((5, 5), bool)
-    untouched[2, 4] = untouched[0, 2] = untouched[4, 2] = False
-    assert np.array_equal(value[untouched], image[:, 1:6][untouched])

@@ -20,8 +20,8 @@ class Background:
         The image without its background; zero on blank pixels.
     level_adu, rms_map_adu : ndarray, shape (ny, nx), float32, adu
         Background and its noise at every pixel.
-    rms_adu : float
-        Noise of the whole image, the unit of the detection threshold.
+    typical_adu, rms_adu : float
+        Background and noise of the whole image; the noise is the unit of the detection threshold.
     blank : ndarray, shape (ny, nx), bool
         Pixels without data.
     """
@@ -29,6 +29,7 @@ class Background:
     subtracted: np.ndarray
     level_adu: np.ndarray
     rms_map_adu: np.ndarray
+    typical_adu: float
     rms_adu: float
     blank: np.ndarray
 
@@ -73,13 +74,13 @@ def split(image: np.ndarray, blank: np.ndarray | None, mesh_px: int, mesh_filter
     level = sky.back()
     subtracted = pixels - level
     subtracted[missing] = 0
-    return Background(subtracted, level, rms_map, float(sky.globalrms), missing)
+    return Background(subtracted, level, rms_map, float(sky.globalback), float(sky.globalrms), missing)
 
 
 def summary(sky: Background) -> dict[str, float]:
     """Give the typical level and noise of the sky and the share of blank pixels, for the record of a tile."""
     return {
-        "background_adu": float(np.median(sky.level_adu[~sky.blank])),
+        "background_adu": sky.typical_adu,
         "rms_adu": sky.rms_adu,
         "blank_fraction": float(sky.blank.mean()),
     }

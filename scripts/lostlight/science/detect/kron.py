@@ -8,7 +8,7 @@ import sep
 
 from lostlight.science.detect.background import Background
 from lostlight.science.detect.extract import APERTURE_INCOMPLETE, NEIGHBOURS, Sources
-from lostlight.science.detect.pixels import own_light, window
+from lostlight.science.detect.neighbours import foreign_fraction, own_stamp
 from lostlight.vocab.extraction import Knobs
 
 _SEARCH_RADIUS = 6.0  # the Kron radius is measured within this many rms radii
@@ -54,11 +54,8 @@ def photometry(sky: Background, sources: Sources, knobs: Knobs) -> Light:
     near = np.flatnonzero((light.flags | masked) & sep.APER_HASMASKED)
     cut = (light.flags & sep.APER_TRUNC > 0) | _reaches_edge(rows, segmentation.shape)
     light.flags = np.where(cut, APERTURE_INCOMPLETE, 0).astype(np.int16)
-    light.flags[near[_foreign_fraction(sources, near) > _CROWDED_FRACTION]] |= NEIGHBOURS
-    for number, stamp, x, y in _stamps(sky.subtracted, sources, near):
-        again = _sum(stamp, x, y, rows[number : number + 1], scale[number : number + 1], sky.rms_adu, knobs)
-        for field in fields(Light)[:-1]:
-            getattr(light, field.name)[number] = getattr(again, field.name)[0]
+    for number in near:
+        _measure_again(light, sky, sources, number, scale[number], knobs)
     light.flux_radius_px = np.where(light.flux_radius_px > 0, light.flux_radius_px, np.nan)
     return light
 
@@ -75,7 +72,7 @@ def _sum(
     x: np.ndarray,
     y: np.ndarray,
     rows: np.ndarray,
-    scale: np.ndarray,
+    scale: np.ndarray | float,
     rms_adu: float,
     knobs: Knobs,
     **own: Any,
@@ -88,19 +85,20 @@ def _sum(
     return Light(auto, auto_err, aper, aper_err, radius, auto_flags | aper_flags)
 
 
-def _stamps(subtracted: np.ndarray, sources: Sources, numbers: np.ndarray):
-    """Cut a stamp around each of some sources, without its neighbours: number, pixels, and its place on the stamp."""
-    rows = sources.rows[numbers]
-    x, y = rows["x"], rows["y"]
-    # No Kron radius exceeds the radius it is searched in.
-    pixels = window(x, y, _KRON_FACTOR * _SEARCH_RADIUS * rows["a"] + 1, subtracted.shape)
-    value = own_light(subtracted, sources.segmentation, numbers, pixels, x, y)
-    starts = np.searchsorted(pixels.owner, np.arange(len(numbers) + 1))
-    for place, number in enumerate(numbers):
-        part = slice(starts[place], starts[place + 1])
-        x0, y0 = pixels.x[part][0], pixels.y[part][0]
-        stamp = value[part].reshape(-1, pixels.x[part][-1] - x0 + 1)
-        yield number, stamp, x[place : place + 1] - x0, y[place : place + 1] - y0
+def _measure_again(light: Light, sky: Background, sources: Sources, number: int, scale: float, knobs: Knobs) -> None:
+    """Replace the light of one source by that on a stamp without its neighbours, and flag it if they are large."""
+    row = sources.rows[number]
+    reach = _SEARCH_RADIUS * row["a"]
+    ellipse = row["cxx"], row["cyy"], row["cxy"], _SEARCH_RADIUS
+    fraction = foreign_fraction(sources.segmentation, number + 1, row["x"], row["y"], *ellipse, reach)
+    if fraction > _CROWDED_FRACTION:
+        light.flags[number] |= NEIGHBOURS
+    half = max(reach, scale * row["a"]) + 1
+    stamp, x0, y0 = own_stamp(sky.subtracted, sources.segmentation, number + 1, row["x"], row["y"], half)
+    one = sources.rows[number : number + 1]
+    again = _sum(stamp, one["x"] - x0, one["y"] - y0, one, scale, sky.rms_adu, knobs)
+    for field in fields(Light)[:-1]:
+        getattr(light, field.name)[number] = getattr(again, field.name)[0]
 
 
 def _reaches_edge(rows: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -108,16 +106,3 @@ def _reaches_edge(rows: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     width, height = _SEARCH_RADIUS * np.sqrt(rows["x2"]), _SEARCH_RADIUS * np.sqrt(rows["y2"])
     x, y, (ny, nx) = rows["x"], rows["y"], shape
     return (x - width < 0) | (x + width > nx - 1) | (y - height < 0) | (y + height > ny - 1)
-
-
-def _foreign_fraction(sources: Sources, numbers: np.ndarray) -> np.ndarray:
-    """Fraction of the pixels searched for each source's Kron radius that belong to other sources."""
-    rows = sources.rows[numbers]
-    pixels = window(rows["x"], rows["y"], _SEARCH_RADIUS * rows["a"], sources.segmentation.shape)
-    o = pixels.owner
-    dx, dy = pixels.x - rows["x"][o], pixels.y - rows["y"][o]
-    r2 = rows["cxx"][o] * dx * dx + rows["cyy"][o] * dy * dy + rows["cxy"][o] * dx * dy
-    inside = r2 <= _SEARCH_RADIUS**2
-    label = sources.segmentation[pixels.y, pixels.x]
-    foreign = inside & (label != 0) & (label != numbers[o] + 1)
-    return np.bincount(o, foreign, len(rows)) / np.maximum(np.bincount(o, inside, len(rows)), 1)
