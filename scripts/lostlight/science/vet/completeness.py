@@ -19,7 +19,7 @@ LEVEL = 0.6827
 
 NOT_DETECTED = "not_detected"
 _NEW_LIGHT = 0.5  # part of the planted light that a detection must have gained over what was there before
-_N_FINE = 200  # magnitude bins of the fit
+_N_FINE = 120  # magnitude bins of the fit
 
 
 @dataclass(frozen=True)
@@ -155,9 +155,9 @@ def _depths(
     n_all, n_yes = np.histogram(mag, edges)[0], np.histogram(mag[is_recovered], edges)[0]
     filled = n_all > 0
     centre, n_all, n_yes = ((edges[:-1] + edges[1:]) / 2)[filled], n_all[filled], n_yes[filled]
-    middle = np.linspace(mag.min() - 0.1 * span, mag.max() + 0.1 * span, 241)
-    width = np.geomspace(span / 300, span / 2, 18)
-    plateau = np.linspace(0.02, 1, 50)
+    middle = np.linspace(mag.min() - 0.1 * span, mag.max() + 0.1 * span, 181)
+    width = np.geomspace(span / 300, span / 2, 15)
+    plateau = np.linspace(0.04, 1, 25)
     shape = 0.5 * erfc((centre - middle[:, None, None]) / (np.sqrt(2) * width[:, None]))
     log_likelihood = np.empty((len(plateau), len(middle), len(width)))
     for i, top in enumerate(plateau):

@@ -162,6 +162,8 @@ def grain_blur(residual: FloatArray, rms_adu: FloatArray) -> float:
     unit = residual / np.maximum(rms_adu, 1e-6)
     unit = np.where(np.abs(unit) < 3, unit, np.nan)
     variance = np.nanmean(unit**2)
+    if not variance > 0:
+        return 0.0
     pairs = np.nanmean(unit[1:] * unit[:-1]), np.nanmean(unit[:, 1:] * unit[:, :-1])
     correlation = float(np.mean(pairs) / variance)
     return float(np.sqrt(-0.25 / np.log(correlation))) if 0.02 < correlation < 0.98 else 0.0
