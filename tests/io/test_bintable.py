@@ -83,3 +83,10 @@ def test_damage_is_noticed(damage):
         broken["scaled"] = buffer.getvalue()
     with pytest.raises(ValueError, match="it"):
         decode(broken[damage])
+
+
+def test_text_keeps_the_width_of_its_column():
+    """Parts of one table must be laid out alike, whatever text they hold."""
+    content = encode([Field("reason", np.array(["SNR", ""], dtype="U20"))], {})
+    with fits.open(io.BytesIO(content)) as hdus:
+        assert hdus[1].header["TFORM1"] == "20A"

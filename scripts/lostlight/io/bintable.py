@@ -87,8 +87,8 @@ def _stored(values: NDArray) -> NDArray:
     if values.dtype.kind == "b":
         return np.where(values, b"T", b"F")
     if values.dtype.kind == "U":
-        text = np.char.encode(values, "ascii", "replace")
-        return text if text.dtype.itemsize else text.astype("S1")
+        # as wide as the dtype has it, so that parts of one table are laid out alike
+        return np.char.encode(values, "ascii", "replace").astype(f"S{max(values.dtype.itemsize // 4, 1)}")
     return values.astype(values.dtype.newbyteorder(">"))
 
 
