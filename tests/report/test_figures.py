@@ -44,7 +44,7 @@ def _row(plate, x, y):
 def test_a_stamp_shows_the_star_in_its_middle_and_the_catalogue_on_top_of_it(plate):
     row = _row(plate, 60.3, 120.8)
     known = np.array([[row["ra_deg"], row["dec_deg"]], [row["ra_deg"], row["dec_deg"] + 20 / 3600]])
-    found = stamps.stamp(plate, row, known, 1.5)
+    found = stamps.stamp(plate, row, known, 1.5, 5.0)
     grey = _decode(found.image)
     darkest = np.unravel_index(np.argmin(grey), grey.shape)
     assert np.abs(np.array(darkest) - grey.shape[0] // 2).max() <= 1
@@ -60,7 +60,7 @@ def test_a_stamp_shows_the_star_in_its_middle_and_the_catalogue_on_top_of_it(pla
 
 @pytest.mark.parametrize(("x", "y"), [(0.0, 0.0), (202.0, 180.0), (-0.4, 90.0), (100.0, 180.4)])
 def test_a_stamp_at_the_edge_is_grey_beyond_the_plate(plate, x, y):
-    found = stamps.stamp(plate, _row(plate, x, y), np.empty((0, 2)), 2.0)
+    found = stamps.stamp(plate, _row(plate, x, y), np.empty((0, 2)), 2.0, 5.0)
     grey = _decode(found.image)
     assert grey.shape[0] == grey.shape[1]
     assert (np.round(grey * 255) == 200).mean() > 0.3

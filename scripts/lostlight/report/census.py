@@ -40,12 +40,18 @@ class Census:
     def _match_metrics(self) -> dict[str, dict[str, object]]:
         return {unit.id: dict(unit.metrics) for unit in self.run.units("07_xmatch")}
 
+    @cached_property
+    def radius_arcsec(self) -> float:
+        """Match radius, the median over the tiles."""
+        radii = list(self.run.metrics("07_xmatch", "radius_arcsec").values())
+        return float(np.median(radii)) if radii else 5.0
+
     def take(self, tile_id: str, table: Table, n_candidates: int) -> None:
         """Count one tile: its flagged detections, its matches and what of them is chance."""
         self.counts[tile_id] = (len(table), n_candidates)
         self.tally.add(table)
         metrics = self._match_metrics.get(tile_id, {})
-        radius = float(metrics.get("radius_arcsec") or 5.0)
+        radius = float(metrics.get("radius_arcsec") or self.radius_arcsec)
         for name in CATALOGS:
             if (chance := metrics.get(f"chance_fraction_{name}")) is not None and np.isfinite(chance):
                 self.tally.add_chance(len(table), float(chance), radius)
@@ -75,7 +81,7 @@ class Census:
             known = np.concatenate([np.c_[table["ra_deg"], table["dec_deg"]] for table in places] or [np.empty((0, 2))])
             for row in np.flatnonzero(tiles == tile_id):
                 near = _near(known, candidates["ra_deg"][row], candidates["dec_deg"][row], side_arcmin / 60)
-                found[int(row)] = stamp(plate, candidates[row], known[near], side_arcmin)
+                found[int(row)] = stamp(plate, candidates[row], known[near], side_arcmin, self.radius_arcsec)
         return [found[row] for row in sorted(found)]
 
 

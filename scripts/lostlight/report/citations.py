@@ -1,4 +1,9 @@
-"""What to cite: the keys that steps declare, and the works they stand for."""
+"""What to cite: the keys that steps declare, the works they stand for, and which of them a run really used."""
+
+from lostlight.core.manifest import Manifest
+
+_PROGRAMS = {"sextractor": "source-extractor", "psfex": "psfex", "stilts": "stilts", "sep": "sep"}
+_ARCHIVES = ("stsci", "eso", "skyview")
 
 CITATIONS: dict[str, str] = {
     "sextractor": "Bertin, E. & Arnouts, S. 1996, A&AS 117, 393 (SExtractor)",
@@ -30,3 +35,15 @@ CITATIONS: dict[str, str] = {
 def citation(key: str) -> str:
     """Give what to cite for a key; a key that is not known is given as it stands."""
     return CITATIONS.get(key, key)
+
+
+def is_used(key: str, manifest: Manifest) -> bool:
+    """Tell whether a step that declares a citation used what it stands for, by its software and its parameters."""
+    params = manifest.params
+    if key in _PROGRAMS:
+        return _PROGRAMS[key] in manifest.software
+    if key == "dss":
+        return params.get("source") in _ARCHIVES
+    if key in ("mnras2022", "locus"):
+        return params.get("gates", key) == key
+    return params.get(key) is not False

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lostlight.core.errors import Fact
 from lostlight.core.manifest import Manifest, UnitRecord
+from lostlight.report.citations import is_used
 from lostlight.vocab.steps import STEPS
 
 TILE_STEPS = STEPS[1:9]
@@ -111,8 +112,10 @@ class Run:
 
     @property
     def cites(self) -> list[str]:
-        """Keys of what to cite, without repetition, in order of the steps."""
-        return list(dict.fromkeys(key for _, m in sorted(self.manifests.items()) for key in m.cites))
+        """Keys of what to cite because the run used it, without repetition, in order of the steps."""
+        manifests = [manifest for _, manifest in sorted(self.manifests.items())]
+        used = [key for m in manifests for key in m.cites if is_used(key, m)]
+        return list(dict.fromkeys([*used, *(["astropy"] if "astropy" in self.software else [])]))
 
 
 def _trouble(key: tuple[bool, str, str], units: list[UnitRecord]) -> Trouble:

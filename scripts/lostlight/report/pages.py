@@ -34,6 +34,7 @@ class Findings:
     stamps: list[Stamp]
     coverage: Coverage
     curve: Curve | None = None
+    radius_arcsec: float = 5.0
     losses: Mapping[str, int] = field(default_factory=dict)
     title: str = ""
 
@@ -41,12 +42,6 @@ class Findings:
     def outcomes(self) -> dict[str, int]:
         """How many tiles are done, failed and skipped."""
         return {name: int((self.coverage.outcomes == name).sum()) for name in ("done", "failed", "skipped")}
-
-    @cached_property
-    def radius_arcsec(self) -> float:
-        """Match radius, the median over the tiles."""
-        radii = list(self.run.metrics("07_xmatch", "radius_arcsec").values())
-        return float(np.median(radii)) if radii else 5.0
 
     @cached_property
     def chance(self) -> dict[str, float]:

@@ -57,6 +57,7 @@ def summary(unit: Unit, params: SummaryParams, out: Outputs) -> Result:
         stamps=census.stamps(candidates[: params.max_stamps], params.stamp_arcmin, sky_wcs),
         coverage=coverage(tiles, {tile_id: run.outcome(tile_id) for tile_id in run.statuses}),
         **_completeness(run, out),
+        radius_arcsec=census.radius_arcsec,
         title=params.title,
     )
     atomic.write_text(out["report"], pages.html(findings))

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 SkyWcs = Callable[[Header], WCS]
 SCALE_BAR_ARCSEC = 30.0
-MATCH_ARCSEC = 5.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,13 @@ class Plate:
         return float(np.hypot(d_ra, corners[1, 1] - corners[0, 1]) * 360)
 
 
-def stamp(plate: Plate, row: Mapping[str, object], references_deg: NDArray[np.float64], side_arcmin: float) -> Stamp:
+def stamp(
+    plate: Plate,
+    row: Mapping[str, object],
+    references_deg: NDArray[np.float64],
+    side_arcmin: float,
+    radius_arcsec: float,
+) -> Stamp:
     """Draw one candidate.
 
     Parameters
@@ -91,6 +96,8 @@ def stamp(plate: Plate, row: Mapping[str, object], references_deg: NDArray[np.fl
         Catalogue rows around it, in degrees.
     side_arcmin : float
         Side of the stamp.
+    radius_arcsec : float
+        Radius of the circles.
     """
     x, y = float(row["x_px"]), float(row["y_px"])
     cutout, x0, y0, scale = plate.cut(x, y, side_arcmin)
@@ -106,7 +113,7 @@ def stamp(plate: Plate, row: Mapping[str, object], references_deg: NDArray[np.fl
         src_id=str(row["src_id"]),
         facts={key: row[key] for key in ("ra_deg", "dec_deg", "mag_auto", "snr_win", "fwhm_px", "reason")},
         image=png(stretch(cutout)),
-        radius=MATCH_ARCSEC / scale * per_mille,
+        radius=radius_arcsec / scale * per_mille,
         references=places,
         north=(float(north[0]), -float(north[1])),
         east=(float(east[0]), -float(east[1])),
