@@ -57,6 +57,7 @@ def test_constraints_reach_the_service(own_cache):
         (Fault("fifty_rows"), RemoteTruncated),
         (Fault("capped", value=120), RemoteTruncated),
         (Fault("empty"), RemoteEmpty),
+        (Fault("header_only"), RemoteEmpty),
     ],
 )
 def test_no_fault_gives_a_clean_answer(own_cache, fault, error):
@@ -88,12 +89,15 @@ def test_an_admitted_overflow_is_an_error():
     )
     with pytest.raises(RemoteTruncated, match="OVERFLOW"):
         vizier.parse(document, "a service")
+    with pytest.raises(RemoteRefused, match="no such table"):
+        vizier.parse(document.replace(b'QUERY_STATUS" value="OVERFLOW', b'Errors" value="no such table'), "a service")
     with pytest.raises(RemoteTruncated, match="breaks off"):
         vizier.parse(document[:-20], "a service")
 
 
-def test_empty_is_valid_where_it_may_be(own_cache):
-    with serve(FakeSky(), faults=Faults((Fault("empty"),))) as server:
+@pytest.mark.parametrize("kind", ["empty", "header_only"])
+def test_empty_is_valid_where_it_may_be(own_cache, kind):
+    with serve(FakeSky(), faults=Faults((Fault(kind),))) as server:
         assert len(cone(server, may_be_empty=True)) == 0
 
 
@@ -165,8 +169,9 @@ def test_solar_system_bodies(own_cache):
     assert table["rate_dec_arcsec_h"][0] == -12
 
 
-def test_no_bodies_is_an_answer_and_a_page_of_apology_is_not(own_cache):
-    with serve(FakeSky(), faults=Faults((Fault("empty"),))) as server:
+@pytest.mark.parametrize("kind", ["empty", "header_only"])
+def test_no_bodies_is_an_answer_and_a_page_of_apology_is_not(own_cache, kind):
+    with serve(FakeSky(), faults=Faults((Fault(kind),))) as server:
         table = skybot.cone(150.0, 20.0, 1.0, 2434000.5, url=server.base_url, policy=FAST)
         assert len(table) == 0
         assert "rate_dec_arcsec_h" in table.colnames

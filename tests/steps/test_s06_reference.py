@@ -110,6 +110,7 @@ def test_fast_stars_that_left_the_tile_since_are_kept(tmp_path, image):
         (Fault("fifty_rows"), RemoteTruncated),
         (Fault("capped", value=150), RemoteTruncated),
         (Fault("empty"), RemoteEmpty),
+        (Fault("header_only"), RemoteEmpty),
         (Fault("empty", first=2), RemoteEmpty),
         (Fault("half_coverage"), RemoteTruncated),
         (Fault("nan_coordinates"), BadCatalogue),

@@ -206,9 +206,10 @@ def _fetch(question: Question) -> tuple[bytes, Table]:
 def _refuse_status(document: votable.tree.VOTableFile, service: str) -> None:
     infos = [*document.infos, *(info for resource in document.resources for info in resource.infos)]
     for info in infos:
-        if info.name == "QUERY_STATUS" and str(info.value).upper() == "ERROR":
-            raise RemoteRefused(f"{service} reports: {info.content or 'an error'}", hint="check the query")
-        if info.name == "QUERY_STATUS" and str(info.value).upper() == "OVERFLOW":
+        name, value = str(info.name or "").upper(), str(info.value or "").upper()
+        if name.startswith("ERROR") or (name, value) == ("QUERY_STATUS", "ERROR"):
+            raise RemoteRefused(f"{service} reports: {info.content or info.value}", hint="check the query")
+        if (name, value) == ("QUERY_STATUS", "OVERFLOW"):
             raise RemoteTruncated(f"{service} cut the answer short (OVERFLOW)", hint="ask for a smaller field", rows=-1)
 
 
@@ -228,6 +229,6 @@ def _plain(table: Table) -> Table:
         unit = str(table[name].unit or "").strip('"')
         if table[name].dtype.kind in "SUO" and unit in ("h:m:s", "d:m:s"):
             table.replace_column(name, as_degrees(table[name], is_ra=unit == "h:m:s"))
-        elif table[name].dtype.kind == "O":
+        elif table[name].dtype.kind in "OS":
             table.replace_column(name, np.ma.filled(np.ma.asarray(table[name]), "").astype("U"))
     return table

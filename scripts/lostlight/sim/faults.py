@@ -14,7 +14,7 @@ KINDS = {
     "broken_off": "the connection closes before the announced length",
     "drip": "a few bytes at a time, for ever",
     "changed": "another answer than before to the same question",
-    "empty": "an answer without content: no bytes, or no rows",
+    "empty": "an answer without content: no bytes, or no table",
     # images
     "gzip": "a gzip body that was not asked for",
     "truncated": "a FITS file cut short, its announced length with it",
@@ -28,6 +28,7 @@ KINDS = {
     # tables
     "capped": "rows silently cut at a number (value)",
     "fifty_rows": "rows silently cut at 50",
+    "header_only": "a table with its header and no rows",
     "nan_mags": "NaN for every magnitude",
     "sentinel_mags": "99.99 or -999 for every missing magnitude",
     "nan_coordinates": "NaN for the position of one row",

@@ -75,20 +75,21 @@ def select(table: Table, query: Mapping[str, str], faults: Mapping[str, Fault]) 
     return table[: int(limit)], True
 
 
-def votable(table: Table, name: str, *, is_cut: bool = False) -> bytes:
-    """Write a table as VizieR and SkyBoT do: VOTable 1.4 with TABLEDATA."""
+def votable(table: Table, name: str, *, is_cut: bool = False, is_bare: bool = False) -> bytes:
+    """Write a table as VizieR and SkyBoT do: VOTable 1.4 with TABLEDATA; `is_bare` leaves the table out."""
     fields = "".join(_field(table, column) for column in table.colnames)
     rows = "".join(
         f"<TR>{''.join(f'<TD>{cell}</TD>' for cell in row)}</TR>\n"
         for row in zip(*(_cells(table[column], escape) for column in table.colnames), strict=True)
     )
+    data = f"{fields}<DATA><TABLEDATA>\n{rows}</TABLEDATA></DATA>"
+    found = "" if is_bare else f'<TABLE name="{escape(name)}">\n{data}</TABLE>\n'
     status = "OVERFLOW" if is_cut else "OK"
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">\n'
         f'<RESOURCE type="results" name="{escape(name)}">\n<INFO name="QUERY_STATUS" value="{status}"/>\n'
-        f'<TABLE name="{escape(name)}">\n{fields}<DATA><TABLEDATA>\n{rows}</TABLEDATA></DATA></TABLE>\n'
-        "</RESOURCE>\n</VOTABLE>\n"
+        f"{found}</RESOURCE>\n</VOTABLE>\n"
     ).encode()
 
 
@@ -135,7 +136,7 @@ def extent_deg(query: Mapping[str, str]) -> dict[str, float | tuple[float, float
 def _spoiled(table: Table, faults: Mapping[str, Fault]) -> Table:
     ra, dec = (next((n for n in names if n in table.colnames), "") for names in (_RA_NAMES, _DEC_NAMES))
     rows = np.arange(len(table))
-    if "empty" in faults:
+    if "empty" in faults or "header_only" in faults:
         rows = rows[:0]
     if "changed" in faults:
         rows = rows[:-1]

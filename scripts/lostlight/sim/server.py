@@ -99,7 +99,7 @@ class Server:
     def vizier(self, query: Mapping[str, str], faults: Mapping[str, Fault]) -> bytes:
         """Answer a catalogue query with a VOTable."""
         table, is_cut = self._rows(query, faults)
-        return protocols.votable(table, query["-source"], is_cut=is_cut)
+        return protocols.votable(table, query["-source"], is_cut=is_cut, is_bare="empty" in faults)
 
     def vizier_tsv(self, query: Mapping[str, str], faults: Mapping[str, Fault]) -> bytes:
         """Answer a catalogue query with tab-separated values."""
@@ -116,7 +116,8 @@ class Server:
         radius_deg = float(query["-rd"]) if "-rd" in query else float(query["-rs"]) / 3600
         with self._rendering:
             table = self.sky.solar_system(float(query["-ra"]), float(query["-dec"]), radius_deg, float(query["-ep"]))
-        return protocols.votable(protocols.bodies(table[:0] if "empty" in faults else table), "SkyBoT")
+        found = protocols.bodies(table[:0] if "header_only" in faults else table)
+        return protocols.votable(found, "SkyBoT", is_bare="empty" in faults)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ _FACTS = ("ra_deg", "dec_deg", "width_arcmin", "height_arcmin", "plates")
 def plan(manifests: Sequence[Manifest], params: DownloadParams) -> list[Unit]:
     """Plan one unit per row of the table of tiles, with the own plate that shows it where there are own plates."""
     _refuse_unusable(params)
-    own = listed(Path(params.folder or "?"), IMAGES, "download.folder") if params.source == "folder" else []
+    own = listed(Path(params.folder), IMAGES, "download.folder") if params.source == "folder" else []
     by_name = {path.name: path for path in own}
     headers = plates.headers_of(own)
     units = []
@@ -74,11 +74,11 @@ def _own(unit: Unit, params: DownloadParams, asked: Asked) -> tuple[np.ndarray, 
     if "plate" not in unit:
         where = f"RA {asked.ra_deg:.4f} Dec {asked.dec_deg:+.4f}"
         raise reject(BadImage, "WRONG_FIELD", f"no plate in download.folder shows {where}", "add the plate that does")
-    data, header = _check(unit.id, params.survey, None)(fits.read_bytes(unit["plate"]))
+    data, header = accept(fits.read_bytes(unit["plate"]), params.survey)
     return (data, header) if unit["plate"].name == unit.facts["plates"] else cut(data, header, asked)
 
 
-def _check(name: str, survey: str, asked: Asked | None) -> Callable[[bytes], tuple[np.ndarray, Header]]:
+def _check(name: str, survey: str, asked: Asked) -> Callable[[bytes], tuple[np.ndarray, Header]]:
     def check(content: bytes) -> tuple[np.ndarray, Header]:
         try:
             return accept(content, survey, asked)
@@ -91,6 +91,8 @@ def _check(name: str, survey: str, asked: Asked | None) -> Callable[[bytes], tup
 
 
 def _refuse_unusable(params: DownloadParams) -> None:
+    if params.source == "folder" and not params.folder:
+        raise ConfigError("download.source = folder, but download.folder is empty", hint="name a file or folder there")
     if params.source == "skyview" and not params.allow_resampled:
         raise ConfigError(
             "download.source = skyview gives resampled pixels, unfit for photometry",
