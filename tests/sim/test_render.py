@@ -149,7 +149,7 @@ def test_expected_signal_to_noise_is_that_of_the_scan(window) -> None:
         weight = np.exp(-0.5 * ((i - xs + round(xs)) ** 2 + (j - ys + round(ys)) ** 2) / width**2)
         stamp = data[round(ys) - 9 : round(ys) + 10, round(xs) - 9 : round(xs) + 10]
         measured.append((weight * stamp).sum() / np.sqrt((weight**2).sum()) / data[empty].std())
-    assert len(stars) > 40
+    assert len(stars) > 25
     assert np.median(np.array(measured) / stars["snr_plate"]) == pytest.approx(1.0, abs=0.2)
 
 
@@ -260,11 +260,11 @@ def _covers(plate: Plate, ra: float, dec: float) -> bool:
 
 
 def test_asteroids_leave_trails_of_rate_times_exposure(sky: Sky) -> None:
-    truth = sky.truth(150, 12.5, 60, 60)
+    truth = sky.truth(150, 12.5, 120, 120)
     plate = sky.plate_at(150, 12.5)
     bodies = truth[truth["label"] == "asteroid"]
-    assert len(bodies) > 2
-    known = sky.solar_system(150, 12.5, 0.8, plate.jd)
+    assert len(bodies) > 5
+    known = sky.solar_system(150, 12.5, 1.6, plate.jd)
     for body in bodies:
         apart = (
             np.hypot((known["RA"] - body["ra_deg"]) * np.cos(np.radians(12.5)), known["DEC"] - body["dec_deg"]) * 3600

@@ -29,10 +29,10 @@ def _fields(sources: np.ndarray, kinds: tuple[str, ...]) -> np.ndarray:
 @pytest.mark.parametrize(("ra", "dec"), [(150.0, 20.0), (0.02, 1.0), (77.0, 89.95), (200.0, -89.97)])
 def test_small_and_large_questions_see_the_same_objects(truth: Truth, ra: float, dec: float) -> None:
     shifted_ra, shifted_dec = offset(ra, dec, 600.0, -500.0)
-    small = _in_cone(truth.around(ra, dec, 0.05), ra, dec, 0.05)
-    large = _in_cone(Truth(20, Layout(20)).around(float(shifted_ra), float(shifted_dec), 0.3), ra, dec, 0.05)
-    assert len(small) > 20
-    assert np.array_equal(small, large)
+    small = _in_cone(truth.around(ra, dec, 0.1), ra, dec, 0.1)
+    large = _in_cone(Truth(20, Layout(20)).around(float(shifted_ra), float(shifted_dec), 0.35), ra, dec, 0.1)
+    assert len(small) > 50
+    assert small.tobytes() == large.tobytes()
 
 
 def test_another_seed_is_another_sky(truth: Truth) -> None:

@@ -10,11 +10,12 @@ FAINTEST = 22.5
 BRIGHT = 11.0
 """Stars above this belong to the large cells, because their haloes reach far."""
 
-# log10 of the stars per square degree brighter than R, at the galactic pole and in the plane (after Allen's tables).
+# log10 of the stars per square degree brighter than R, at the galactic pole and in the plane; faintward of R = 12 they
+# give the numbers of clean stars that thousands of real plate tiles hold at each latitude.
 _MAG = np.array([3.0, 5.0, 8.0, 10.0, 12.0, 15.0, 18.0, 20.0, FAINTEST])
-_POLE = np.array([-2.8, -1.7, -0.35, 0.58, 1.30, 2.18, 2.80, 3.16, 3.55])
-_PLANE = np.array([-2.2, -1.1, 0.30, 1.30, 2.25, 3.55, 4.65, 5.10, 5.55])
-_SCALE_HEIGHT = 0.32  # e-folding of the plane's excess, in sin|b|
+_POLE = np.array([-2.8, -1.7, -0.35, 0.55, 1.24, 2.10, 2.72, 3.08, 3.48])
+_PLANE = np.array([-2.2, -1.1, 0.30, 1.28, 2.20, 3.40, 4.45, 4.92, 5.35])
+_SCALE_HEIGHT = 0.38  # e-folding of the plane's excess, in sin|b|
 
 _GALACTIC_POLE = unit_vectors(192.85948, 27.12825)
 _GRID = np.arange(_MAG[0], FAINTEST + 0.01, 0.05)

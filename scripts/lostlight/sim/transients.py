@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 from lostlight.sim.population import FAINTEST
 from lostlight.sim.sources import blank, offset, unit_vectors
 
-DENSITY_DEG2 = {"variable": 3.0, "vanished_A": 4.0, "vanished_B": 5.0, "vanished_C": 3.0}
+DENSITY_DEG2 = {"variable": 3.0, "vanished_A": 5.0, "vanished_B": 6.0, "vanished_C": 3.0}
 """Single objects per square degree."""
-MULTIPLETS_DEG2 = 0.8
-PAIRS_DEG2 = 1.0
+MULTIPLETS_DEG2 = 0.9
+PAIRS_DEG2 = 1.2
 
 _ECLIPTIC_POLE = unit_vectors(270.0, 66.5607)
 

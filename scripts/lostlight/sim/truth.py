@@ -1,6 +1,7 @@
 """The truth: every object near any position, drawn cell by cell from one seed."""
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,8 +62,7 @@ class Truth:
         return [(layer, cell) for layer in layers for cell in self.layers[layer].around(ra_deg, dec_deg, radius_deg)]
 
     def _cell(self, layer: int, cell: int) -> NDArray[np.void]:
-        rng = stream(self.seed, "objects", layer, cell)
-        parts = (self._bright, self._faint, self._moving)[layer](cell, rng)
+        parts = (self._bright, self._faint, self._moving)[layer](cell)
         table = np.concatenate([np.zeros(0, SOURCE), *parts])
         base = (layer << 40) | (cell << 22)
         table["truth_id"] = base + np.arange(1, len(table) + 1)
@@ -70,39 +70,51 @@ class Truth:
         table.flags.writeable = False
         return table
 
-    def _bright(self, cell: int, rng: np.random.Generator) -> list[NDArray[np.void]]:
-        cells = self.layers[BRIGHT_LAYER]
+    def _bright(self, cell: int) -> list[NDArray[np.void]]:
+        cells, rng = self.layers[BRIGHT_LAYER], stream(self.seed, "bright stars", cell)
         sin_b = population.sin_galactic_latitude(*cells.centre(cell))
         mags = population.draw_magnitudes(sin_b, cells.area_deg2, 3.0, population.BRIGHT, rng)
         return [population.stars(*cells.scatter(cell, len(mags), rng), mags, rng)]
 
-    def _faint(self, cell: int, rng: np.random.Generator) -> list[NDArray[np.void]]:
-        cells, area = self.layers[FAINT_LAYER], self.layers[FAINT_LAYER].area_deg2
-        centre = cells.centre(cell)
-        sin_b = population.sin_galactic_latitude(*centre)
-
-        def place(density_deg2: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-            return cells.scatter(cell, int(rng.poisson(density_deg2 * area)), rng)
-
-        mags = population.draw_magnitudes(sin_b, area, population.BRIGHT, population.FAINTEST, rng)
-        lasting = population.stars(*cells.scatter(cell, len(mags), rng), mags, rng)
-        parts = [
-            lasting,
-            population.companions(lasting, rng),
-            population.fast_stars(*place(population.FAST_STARS_DEG2), rng),
-            population.galaxies(*place(population.galaxy_density(sin_b)), rng),
-            *(transients.single(kind, *place(density), rng) for kind, density in transients.DENSITY_DEG2.items()),
+    def _faint(self, cell: int) -> list[NDArray[np.void]]:
+        cells = self.layers[FAINT_LAYER]
+        sin_b = population.sin_galactic_latitude(*cells.centre(cell))
+        rng = stream(self.seed, "stars", cell)
+        mags = population.draw_magnitudes(sin_b, cells.area_deg2, population.BRIGHT, population.FAINTEST, rng)
+        stars = population.stars(*cells.scatter(cell, len(mags), rng), mags, rng)
+        fast = self._scattered(FAINT_LAYER, cell, "fast stars", population.FAST_STARS_DEG2, population.fast_stars)
+        galaxies = self._scattered(FAINT_LAYER, cell, "galaxies", population.galaxy_density(sin_b), population.galaxies)
+        singles = [
+            self._scattered(FAINT_LAYER, cell, kind, density, partial(transients.single, kind))
+            for kind, density in transients.DENSITY_DEG2.items()
         ]
-        groups = [transients.multiplet(*at, rng) for at in zip(*place(transients.MULTIPLETS_DEG2), strict=True)]
-        groups += [transients.pair(*at, rng) for at in zip(*place(transients.PAIRS_DEG2), strict=True)]
+        parts = [stars, population.companions(stars, rng), fast, galaxies, *singles]
+        return self._with_homes([*parts, *self._groups(cell)])
+
+    def _groups(self, cell: int) -> list[NDArray[np.void]]:
+        groups = []
+        for make, density in (
+            (transients.multiplet, transients.MULTIPLETS_DEG2),
+            (transients.pair, transients.PAIRS_DEG2),
+        ):
+            rng = stream(self.seed, make.__name__, cell)
+            cells = self.layers[FAINT_LAYER]
+            places = cells.scatter(cell, int(rng.poisson(density * cells.area_deg2)), rng)
+            groups += [make(*place, rng) for place in zip(*places, strict=True)]
         for number, group in enumerate(groups, start=1):
             group["group"] = number
-        return self._with_homes([*parts, *groups])
+        return groups
 
-    def _moving(self, cell: int, rng: np.random.Generator) -> list[NDArray[np.void]]:
-        cells = self.layers[MOVING_LAYER]
-        n = rng.poisson(transients.asteroid_density(*cells.centre(cell)) * cells.area_deg2)
-        return self._with_homes([transients.asteroids(*cells.scatter(cell, int(n), rng), rng)])
+    def _moving(self, cell: int) -> list[NDArray[np.void]]:
+        density = transients.asteroid_density(*self.layers[MOVING_LAYER].centre(cell))
+        return self._with_homes([self._scattered(MOVING_LAYER, cell, "asteroids", density, transients.asteroids)])
+
+    def _scattered(
+        self, layer: int, cell: int, purpose: str, density_deg2: float, make: Callable[..., NDArray[np.void]]
+    ) -> NDArray[np.void]:
+        """Scatter a Poisson number of objects over a cell; every kind has its own stream."""
+        cells, rng = self.layers[layer], stream(self.seed, purpose, cell)
+        return make(*cells.scatter(cell, int(rng.poisson(density_deg2 * cells.area_deg2)), rng), rng)
 
     def _with_homes(self, parts: list[NDArray[np.void]]) -> list[NDArray[np.void]]:
         for part in parts:
