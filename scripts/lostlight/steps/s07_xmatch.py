@@ -47,7 +47,7 @@ def match_slice(units: Sequence[Unit], params: XmatchParams) -> Mapping[str, Any
     found: dict[str, dict[str, stilts.Match]] = {key: {} for key in fields}
     for (key, name), (index, separation) in zip(asked, matches, strict=True):
         # of rows at the same place the first counts, for both engines
-        first = fields[key].skies[name].first_twin()
+        first = fields[key].skies[name].first_twin
         found[key][name] = np.where(index >= 0, first[index], -1), separation
     return errors | {key: (fields[key], found[key]) for key in fields}
 

@@ -1,5 +1,7 @@
 """The nearest catalogue row of every detection: a KD-tree on the unit sphere."""
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
@@ -61,7 +63,7 @@ class Sky:
         length, index = self._tree.query(vectors, distance_upper_bound=bound)
         found = np.isfinite(length)
         index = np.where(found, index, -1).astype(np.int64)
-        index[found] = self.first_twin()[index[found]]
+        index[found] = self.first_twin[index[found]]
         return index, np.where(found, chord_to_arcsec(np.where(found, length, 0)), np.nan)
 
     def pairs(self, ra_deg: ArrayLike, dec_deg: ArrayLike, radius_arcsec: float) -> tuple[Indices, Indices, Floats]:
@@ -82,6 +84,7 @@ class Sky:
         order = np.lexsort((found["j"], found["i"]))
         return found["i"][order], found["j"][order], chord_to_arcsec(found["v"][order])
 
+    @cached_property
     def first_twin(self) -> Indices:
         """For each row, the first row at exactly the same place: itself unless the catalogue holds duplicates."""
         order = np.lexsort((self.dec_deg, self.ra_deg))  # stable: twins keep their order
