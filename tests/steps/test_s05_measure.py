@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io.fits import Header
+from astropy.table import Table
+from scipy.spatial import cKDTree
 from tests.starfield import add_star, starfield
 
 from lostlight.core.errors import TooFewSources
@@ -172,3 +174,29 @@ def test_plate_with_nothing_but_a_plate_solution(shared_data, tmp_path, engine):
     shift = np.hypot(found["xwin_px"][centre] - 529, found["ywin_px"][centre] - 529) * 1.7 / 3600
     ra, dec = found["ra_deg"][centre], found["dec_deg"][centre]
     assert np.hypot((ra - 132.83395) * np.cos(np.radians(dec)), dec - 11.81182) == pytest.approx(shift, rel=0.01)
+
+
+def gaia_at(path: Path, epoch_yr: float):
+    """Right ascension and declination of catalogue stars at another epoch; those without proper motion stay."""
+    stars = Table.read(path, format="csv")
+    years, dec = epoch_yr - 2016.0, np.asarray(stars["dec"])
+    motion = {name: np.nan_to_num(np.ma.filled(stars[name].astype(float), 0.0)) for name in ("pmra", "pmdec")}
+    ra = np.asarray(stars["ra"]) + motion["pmra"] * years / 3.6e6 / np.cos(np.radians(dec))
+    return ra, dec + motion["pmdec"] * years / 3.6e6
+
+
+@pytest.mark.needs_shared
+@pytest.mark.parametrize("engine", ENGINES)
+def test_detections_of_a_real_plate_are_stars(shared_data, tmp_path, engine):
+    image, header = fits.read_image(shared_data / "dss1-m67" / "M6707HH.fits.gz")
+    _, found, _ = run(tmp_path, image, header, engine=engine, min_area_px=3)
+    assert len(found) == pytest.approx(1448, abs=5)
+    ra, dec = gaia_at(shared_data / "dss1-m67" / "gaia_edr3_m67_r0.5deg.csv.gz", 1951.91)
+    flat = np.cos(np.radians(11.81))
+    offset, star = cKDTree(np.column_stack([ra * flat, dec])).query(
+        np.column_stack([found["ra_deg"] * flat, found["dec_deg"]])
+    )
+    assert np.sum(offset * 3600 < 5) == pytest.approx(1405, rel=0.01)
+    tight = offset * 3600 < 1.5
+    for mine, theirs in ((found["ra_deg"] * flat, ra[star] * flat), (found["dec_deg"], dec[star])):
+        assert 1.4826 * np.median(np.abs((mine - theirs)[tight] - np.median((mine - theirs)[tight]))) * 3600 < 0.20
