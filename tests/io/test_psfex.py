@@ -63,8 +63,8 @@ def test_a_model_comes_back_as_it_was_written(tmp_path):
     rng = np.random.default_rng(1)
     fields = {
         "basis": rng.normal(size=(6, 21, 23)).astype(np.float32), "step_px": 0.6, "x_zero_px": 199.5,
-        "y_zero_px": 80.25, "x_scale_px": 400.0, "y_scale_px": 161.0, "degree": 2, "fwhm_px": 2.9, "n_loaded": 80, "n_accepted": 77,
-        "chi2": 1.125,
+        "y_zero_px": 80.25, "x_scale_px": 400.0, "y_scale_px": 161.0, "degree": 2, "fwhm_px": 2.9,
+        "n_loaded": 80, "n_accepted": 77, "chi2": 1.125,
     }  # fmt: skip
     psfex.write_model(tmp_path / "a.psf", fields)
     psfex.write_model(tmp_path / "b.psf", fields)
