@@ -171,3 +171,12 @@ def test_the_second_run_has_nothing_to_do(project, smoke):
     done = start(project, folder, "one2pass.py", *arguments)
     assert done.returncode == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_snakemake_can_report_on_the_run(project, smoke):
+    folder, _, _ = smoke
+    command = [sys.executable, "-m", "snakemake", "--snakefile", project / "Snakefile", "--report", "report.zip"]
+    kept = ["--configfile", "data/runs/smoke/config.yaml"]
+    done = subprocess.run([*command, *kept], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "report.zip").stat().st_size > 100_000

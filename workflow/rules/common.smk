@@ -8,7 +8,8 @@ from lostlight.vocab.steps import PLANT, STEPS, TWIN_STEPS, rule as rule_name
 # Steps on the run as a whole; all others work in shards.
 WHOLE = ("00_tiles", "09_summary", "10_package")
 
-WORKERS = settings.run.workers or workflow.cores or 1
+# As many as the machine lends; where that is not said (a cluster, a report), the profile sets the threads.
+WORKERS = settings.run.workers or workflow.resource_settings.cores or 1
 
 # In the environment and not in the rules, so that editing the running policy re-runs nothing.
 os.environ.update(
