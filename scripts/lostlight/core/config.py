@@ -58,9 +58,9 @@ def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check(content: Mapping[str, Any]) -> PipelineConfig:
-    """Check a configuration held in memory and settle ``engine: auto``; raises ConfigError."""
+    """Check a configuration held in memory, settle ``engine: auto`` and empty addresses; raises ConfigError."""
     try:
-        return _settle_engine(PipelineConfig.model_validate(content))
+        return _settle_sky(_settle_engine(PipelineConfig.model_validate(content)))
     except ValidationError as error:
         raise _explain(error, PipelineConfig, "") from error
 
@@ -95,6 +95,24 @@ def _settle_engine(config: PipelineConfig) -> PipelineConfig:
         if isinstance(value, Params) and getattr(value, "engine", "") == "auto"
     }
     return config.model_copy(update={"engine": common, **sections})
+
+
+def _settle_sky(config: PipelineConfig) -> PipelineConfig:
+    """Ask the simulated sky for everything where the plates come from it: the real catalogues know other stars."""
+    if config.download.source != "sky":
+        return config
+    sky = config.download.url or f"sky:{config.download.sky_seed}"
+    empty = (
+        ("download", "url"),
+        ("masks", "url"),
+        ("reference", "url"),
+        ("filter", "skybot_url"),
+        ("filter", "vsx_url"),
+    )
+    for name, key in empty:
+        part: Params = getattr(config, name)
+        config = config.model_copy(update={name: part.model_copy(update={key: getattr(part, key) or sky})})
+    return config
 
 
 def _explain(error: ValidationError, kind: type[BaseModel], prefix: str) -> ConfigError:

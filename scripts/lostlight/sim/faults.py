@@ -8,8 +8,8 @@ from lostlight.core.errors import ConfigError
 KINDS = {
     # any service
     "html200": "an HTML error page with status 200",
-    "busy429": "status 429 with Retry-After",
-    "busy503": "status 503",
+    "busy429": "status 429, with Retry-After of so many seconds (value)",
+    "busy503": "status 503, likewise",
     "refused404": "status 404",
     "broken_off": "the connection closes before the announced length",
     "drip": "a few bytes at a time, for ever",

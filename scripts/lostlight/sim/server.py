@@ -10,6 +10,7 @@ do wrong (`lostlight.sim.faults`).
 """
 
 import gzip
+import sys
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +30,6 @@ from lostlight.sim.faults import Fault, Faults
 
 _KEPT_CUTOUTS = 16
 _DRIP_S = 0.02
-_TOO_MANY_REQUESTS = 429
 _HTML = b"<html><head><title>Error</title></head><body><h1>Your request could not be processed</h1></body></html>\n"
 
 
@@ -194,10 +194,16 @@ class _Listener(ThreadingHTTPServer):
     """The socket, and the sky behind it."""
 
     daemon_threads = True
+    request_queue_size = 64
 
     def __init__(self, port: int, site: Server) -> None:
         self.site = site
         super().__init__(("127.0.0.1", port), _Handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that went away; everything else is a bug and is shown."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -236,8 +242,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
-        if status == _TOO_MANY_REQUESTS:
-            self.send_header("Retry-After", f"{faults['busy429'].value:g}")
+        if busy := faults.get("busy429") or faults.get("busy503"):
+            self.send_header("Retry-After", f"{busy.value:g}")
         self.end_headers()
         self.close_connection = "broken_off" in faults
         try:
@@ -257,5 +263,5 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _refusal(faults: Mapping[str, Fault]) -> int | None:
-    statuses = {"busy429": _TOO_MANY_REQUESTS, "busy503": 503, "refused404": 404, "html200": 200}
+    statuses = {"busy429": 429, "busy503": 503, "refused404": 404, "html200": 200}
     return next((status for kind, status in statuses.items() if kind in faults), None)
