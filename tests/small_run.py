@@ -203,7 +203,7 @@ class SmallRun:
 
     def _tiles(self, folder: Path) -> Path:
         ids = [*GOOD, FAILED, SKIPPED]
-        table = Table({name: np.zeros(4) for name in columns.TILES if columns.COLUMNS[name].dtype != "str"})
+        table = Table({name: np.zeros(len(ids)) for name in columns.TILES if columns.COLUMNS[name].dtype != "str"})
         table["tile_id"], table["plates"] = ids, "XE309"
         table["ra_deg"], table["dec_deg"] = [float(tile[7:14]) for tile in ids], 20.0
         half_ra, half_dec = 0.048 / np.cos(np.radians(20)), 0.043

@@ -1,6 +1,5 @@
 """A FITS table too long for memory, written block by block."""
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,43 +19,24 @@ _BLOCK = 2880
 class TableStream:
     """Appends tables to one FITS table; made by `opened`."""
 
-    def __init__(self, sink: BinaryIO, scratch: Path, schema: Schema, widths: Mapping[str, int]) -> None:
+    def __init__(self, sink: BinaryIO, head: bytes, dtype: np.dtype) -> None:
         self.n_rows = 0
-        self._sink, self._scratch, self._schema, self._widths = sink, scratch, schema, widths
-        self._row_bytes = self._copy(tables.empty(schema))
+        self._sink, self._head, self._dtype = sink, head, dtype
+        sink.write(head)
 
     def append(self, table: Table) -> None:
         """Add the rows of a table that has the columns of the schema."""
-        if len(table):
-            self._copy(table)
+        rows = np.zeros(len(table), self._dtype)
+        for name in self._dtype.names:
+            rows[name] = _stored(np.asarray(table[name]), name, self._dtype[name])
+        self._sink.write(rows.tobytes())
+        self.n_rows += len(table)
 
     def finish(self) -> None:
         """Fill the last block of the file and write the number of rows into the header."""
-        self._sink.write(b"\0" * (-self.n_rows * self._row_bytes % _BLOCK))
-        self._sink.seek(self._naxis2_at)
+        self._sink.write(b"\0" * (-self.n_rows * self._dtype.itemsize % _BLOCK))
+        self._sink.seek(self._head.rindex(b"NAXIS2  ="))
         self._sink.write(fits.Card("NAXIS2", self.n_rows).image.encode())
-
-    def _copy(self, table: Table) -> int:
-        # The table is written as any other is; its rows are then the bytes between header and padding.
-        tables.write(_widened(table, self._schema, self._widths), self._scratch, self._schema)
-        with fits.open(self._scratch) as hdus:
-            header, place = hdus[1].header, hdus[1].fileinfo()
-        with self._scratch.open("rb") as source:
-            if self._sink.tell() == 0:
-                self._copy_head(source, header, place["datLoc"])
-            source.seek(place["datLoc"])
-            self._sink.write(source.read(header["NAXIS1"] * len(table)))
-        self.n_rows += len(table)
-        return int(header["NAXIS1"])
-
-    def _copy_head(self, source: BinaryIO, header: fits.Header, start_of_data: int) -> None:
-        head = source.read(start_of_data)
-        # The checksum of an empty table would be wrong for a full one.
-        for key in ("CHECKSUM", "DATASUM"):
-            start = head.rindex(f"{key:8s}=".encode())
-            head = head[:start] + f"{'COMMENT':80s}".encode() + head[start + 80 :]
-        self._naxis2_at = head.rindex(b"NAXIS2  =")
-        self._sink.write(head)
 
 
 @contextmanager
@@ -70,10 +50,15 @@ def opened(path: Path, schema: Schema, widths: Mapping[str, int]) -> Iterator[Ta
     widths : mapping
         Longest text of each text column; longer text raises ValueError.
     """
-    with tempfile.TemporaryDirectory() as folder, atomic.replacing(path) as staging, staging.open("wb") as sink:
-        stream = TableStream(sink, Path(folder) / "block.fits", schema, widths)
-        yield stream
-        stream.finish()
+    with atomic.replacing(path) as staging:
+        # The head is that of any other table: `tables.write` makes it, for a table without rows.
+        tables.write(_blank(schema, widths), staging, schema)
+        with fits.open(staging) as hdus:
+            head, dtype = staging.read_bytes()[: hdus[1].fileinfo()["datLoc"]], hdus[1].columns.dtype.newbyteorder(">")
+        with staging.open("wb") as sink:
+            stream = TableStream(sink, _without_checksums(head), dtype)
+            yield stream
+            stream.finish()
 
 
 def text_widths(paths: Iterable[Path], schema: Schema) -> dict[str, int]:
@@ -87,12 +72,26 @@ def text_widths(paths: Iterable[Path], schema: Schema) -> dict[str, int]:
     return widths
 
 
-def _widened(table: Table, schema: Schema, widths: Mapping[str, int]) -> Table:
-    wide = Table([table[name] for name in schema], names=schema, copy=False)
+def _blank(schema: Schema, widths: Mapping[str, int]) -> Table:
+    table = tables.empty(schema)
     for name in schema:
         if COLUMNS[name].dtype == "str":
-            texts = np.asarray(table[name], dtype=str)
-            if len(texts) and np.char.str_len(texts).max() > widths[name]:
-                raise ValueError(f"a text of column {name} is longer than {widths[name]} characters")
-            wide[name] = texts.astype(f"U{max(widths[name], 1)}")
-    return wide
+            table[name] = np.empty(0, f"U{max(widths[name], 1)}")
+    return table
+
+
+def _without_checksums(head: bytes) -> bytes:
+    """Blank the checksums of the table, which are those of a table without rows."""
+    for key in ("CHECKSUM", "DATASUM"):
+        start = head.rindex(f"{key:8s}=".encode())
+        head = head[:start] + f"{'COMMENT':80s}".encode() + head[start + 80 :]
+    return head
+
+
+def _stored(values: np.ndarray, name: str, dtype: np.dtype) -> np.ndarray:
+    """Give values as FITS stores them: text as ASCII, truth as the letters T and F."""
+    if dtype.kind == "S":
+        if values.dtype.itemsize // 4 > dtype.itemsize and (np.char.str_len(values) > dtype.itemsize).any():
+            raise ValueError(f"a text of column {name} is longer than {dtype.itemsize} characters")
+        return np.char.encode(values.astype(str), "ascii")
+    return np.where(values, ord("T"), ord("F")) if COLUMNS[name].dtype == "?" else values
