@@ -29,6 +29,7 @@ DONE = re.compile(r"^(\d+) of (\d+) steps")
 STATUS = re.compile(r"non-zero exit status (\d+)")
 NOWHERE = {"positions": [], "positions_csv": "", "region": None, "random_n": 0, "all_sky": False, "images": ""}
 """What a front end clears before it says where to search, so that the configuration's own positions do not mix in."""
+VETOES = (("filter", "skybot_url", "skybot"), ("filter", "vsx_url", "vsx"))
 
 
 def launch(
@@ -50,7 +51,7 @@ def launch(
     content: dict[str, Any] = {}
     for path in (ROOT / "config" / "pipeline.yaml", *layers):
         content = config.merge(content, config.read_yaml(path))
-    content = config.merge(content, overlay)
+    content = _of_one_sky(config.merge(content, overlay))
     settings = config.check(content)
     folder = Path("data/runs") / settings.run.id
     targets = _targets(folder, from_step, to_step, until)
@@ -81,6 +82,16 @@ def _alone(folder: Path) -> Iterator[None]:
                 f"run {folder.name} is being worked on by another process", hint="wait for it, or give another --run-id"
             ) from error
         yield
+
+
+def _of_one_sky(content: dict[str, Any]) -> dict[str, Any]:
+    """Keep real plates away from the catalogues of the simulated sky: ask the services themselves, or no one."""
+    if content.get("download", {}).get("source") == "sky":
+        return content
+    for section, key, veto in (("masks", "url", ""), ("reference", "url", ""), *VETOES):
+        if str(content.get(section, {}).get(key, "")).startswith("sky:"):
+            content = config.merge(content, {section: {key: "", **({veto: False} if veto else {})}})
+    return content
 
 
 def _targets(folder: Path, from_step: str, to_step: str, until: Sequence[str]) -> list[str]:
@@ -215,7 +226,8 @@ def _overlay(options: Mapping[str, Any]) -> dict[str, Any]:
     if options["images"]:
         overlay["download"] = {"source": "folder", "folder": str(options["images"]), "survey": "any", "url": ""}
     if options["reference"]:
-        overlay["reference"] = {"own": {"path": str(options["reference"])}}
+        own = {"path": str(options["reference"])}
+        overlay["reference"] = {"own": own, "usnob": False, "gaia": False, "ps1": False}
     if options["engine"]:
         overlay["engine"] = options["engine"]
     if options["workers"]:

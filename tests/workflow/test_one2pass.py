@@ -69,6 +69,15 @@ def test_own_images_and_an_own_catalogue(planned):
     assert (asked["download"]["source"], asked["download"]["survey"]) == ("folder", "any")
     assert asked["reference"]["own"]["path"] == "mine.csv"
     assert asked["engine"] == "embedded"
+    assert not (asked["reference"]["gaia"] or asked["reference"]["usnob"])
+
+
+def test_real_images_are_never_held_against_the_simulated_sky(planned):
+    assert "sky:" in str(planned("--ra", 1, "--dec", 2)["config"])
+    asked = planned("--images", "plates")["config"]
+    assert "sky:" not in str(asked)
+    assert not asked["filter"]["skybot"]
+    assert "sky:" not in str(planned("--preset", "dss1_red")["config"])
 
 
 def test_a_run_is_named_by_the_time_and_keeps_its_configuration(planned, tmp_path):
