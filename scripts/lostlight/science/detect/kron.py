@@ -1,6 +1,6 @@
 """How bright a source is: automatic (Kron) and fixed apertures, and the radius that holds half of the light."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ class Light:
 def photometry(sky: Background, sources: Sources, knobs: Knobs) -> Light:
     """Measure the light of all sources in Kron ellipses and in a circle of fixed diameter.
 
-    The few sources that touch a neighbour are measured again on a stamp in which the neighbour's pixels are replaced.
+    The few sources that touch a neighbour are measured on a stamp in which the neighbour's pixels are replaced.
 
     Returns
     -------
@@ -46,17 +46,19 @@ def photometry(sky: Background, sources: Sources, knobs: Knobs) -> Light:
     Kron (1980, ApJS 43, 305) as parametrised by SExtractor: 2.5 Kron radii, but at least 3.5 rms radii.
     """
     rows, segmentation = sources
-    own: dict[str, Any] = {}
-    if knobs.mask_neighbours:
-        own = {"seg_id": np.arange(1, len(rows) + 1, dtype=np.int32), "segmap": segmentation}
+    labels = np.arange(1, len(rows) + 1, dtype=np.int32)
+    own = {"seg_id": labels, "segmap": segmentation} if knobs.mask_neighbours else {}
     scale, masked = _kron_scale(sky.subtracted, rows, **own)
     light = _sum(sky.subtracted, rows["x"], rows["y"], rows, scale, sky.rms_adu, knobs, **own)
-    near = np.flatnonzero((light.flags | masked) & sep.APER_HASMASKED)
-    cut = (light.flags & sep.APER_TRUNC > 0) | _reaches_edge(rows, segmentation.shape)
-    light.flags = np.where(cut, APERTURE_INCOMPLETE, 0).astype(np.int16)
-    for number in near:
-        _measure_again(light, sky, sources, number, scale[number], knobs)
-    light.flux_radius_px = np.where(light.flux_radius_px > 0, light.flux_radius_px, np.nan)
+    is_near = (light.flags | masked) & sep.APER_HASMASKED > 0
+    is_cut = (light.flags & sep.APER_TRUNC > 0) | _reaches_edge(rows, segmentation.shape)
+    light.flags = np.where(is_cut, APERTURE_INCOMPLETE, 0).astype(np.int16)
+    for number in np.flatnonzero(is_near):
+        _measure_on_stamp(light, sky, sources, number, scale[number], knobs)
+    alone = np.flatnonzero(~is_near)
+    own = {"seg_id": labels[alone], "segmap": segmentation} if knobs.mask_neighbours else {}
+    x, y = rows["x"][alone], rows["y"][alone]
+    light.flux_radius_px[alone] = _half_light(sky.subtracted, x, y, rows[alone], light.flux_auto_adu[alone], **own)
     return light
 
 
@@ -77,17 +79,26 @@ def _sum(
     knobs: Knobs,
     **own: Any,
 ) -> Light:
-    ellipse = rows["a"], rows["b"], rows["theta"]
+    """Sum both apertures; the half-light radius, which costs most, is left for later."""
     noise = {"err": rms_adu, "gain": knobs.gain or None}
+    ellipse = rows["a"], rows["b"], rows["theta"]
     auto, auto_err, auto_flags = sep.sum_ellipse(pixels, x, y, *ellipse, scale, subpix=1, **noise, **own)
     aper, aper_err, aper_flags = sep.sum_circle(pixels, x, y, knobs.aperture_px / 2, **noise, **own)
-    radius, _ = sep.flux_radius(pixels, x, y, _SEARCH_RADIUS * rows["a"], 0.5, normflux=auto, **own)
-    return Light(auto, auto_err, aper, aper_err, radius, auto_flags | aper_flags)
+    return Light(auto, auto_err, aper, aper_err, np.full(len(rows), np.nan), auto_flags | aper_flags)
 
 
-def _measure_again(light: Light, sky: Background, sources: Sources, number: int, scale: float, knobs: Knobs) -> None:
+def _half_light(
+    pixels: np.ndarray, x: np.ndarray, y: np.ndarray, rows: np.ndarray, flux_adu: np.ndarray, **own: Any
+) -> np.ndarray:
+    """Radius of the circle that holds half of a flux; NaN where none does."""
+    radius, _ = sep.flux_radius(pixels, x, y, _SEARCH_RADIUS * rows["a"], 0.5, normflux=flux_adu, **own)
+    return np.where(radius > 0, radius, np.nan)
+
+
+def _measure_on_stamp(light: Light, sky: Background, sources: Sources, number: int, scale: float, knobs: Knobs) -> None:
     """Replace the light of one source by that on a stamp without its neighbours, and flag it if they are large."""
-    row = sources.rows[number]
+    one = sources.rows[number : number + 1]
+    row = one[0]
     reach = _SEARCH_RADIUS * row["a"]
     ellipse = row["cxx"], row["cyy"], row["cxy"], _SEARCH_RADIUS
     fraction = foreign_fraction(sources.segmentation, number + 1, row["x"], row["y"], *ellipse, reach)
@@ -95,10 +106,11 @@ def _measure_again(light: Light, sky: Background, sources: Sources, number: int,
         light.flags[number] |= NEIGHBOURS
     half = max(reach, scale * row["a"]) + 1
     stamp, x0, y0 = own_stamp(sky.subtracted, sources.segmentation, number + 1, row["x"], row["y"], half)
-    one = sources.rows[number : number + 1]
-    again = _sum(stamp, one["x"] - x0, one["y"] - y0, one, scale, sky.rms_adu, knobs)
-    for field in fields(Light)[:-1]:
-        getattr(light, field.name)[number] = getattr(again, field.name)[0]
+    x, y = one["x"] - x0, one["y"] - y0
+    again = _sum(stamp, x, y, one, scale, sky.rms_adu, knobs)
+    again.flux_radius_px = _half_light(stamp, x, y, one, again.flux_auto_adu)
+    for name in ("flux_auto_adu", "flux_auto_err_adu", "flux_aper_adu", "flux_aper_err_adu", "flux_radius_px"):
+        getattr(light, name)[number] = getattr(again, name)[0]
 
 
 def _reaches_edge(rows: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
