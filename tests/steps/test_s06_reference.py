@@ -112,6 +112,7 @@ def test_fast_stars_that_left_the_tile_since_are_kept(tmp_path, image):
         (Fault("empty"), RemoteEmpty),
         (Fault("header_only"), RemoteEmpty),
         (Fault("empty", first=2), RemoteEmpty),
+        (Fault("half_coverage", first=2), RemoteTruncated),
         (Fault("half_coverage"), RemoteTruncated),
         (Fault("nan_coordinates"), BadCatalogue),
     ],

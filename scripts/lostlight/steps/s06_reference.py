@@ -7,15 +7,14 @@ import numpy as np
 from astropy.table import Table, vstack
 
 from lostlight.core import atomic
-from lostlight.core.errors import BadCatalogue
 from lostlight.core.params import ReferenceParams
 from lostlight.core.step import Outputs, Result, Unit, step
 from lostlight.io import http, own_catalogue, plates, tables, vizier
 from lostlight.io.cells import rows_around
 from lostlight.science.match.catalogue import CATALOGUES, Catalogue, normalise, recognise, unique
+from lostlight.science.match.cover import is_near, near, refuse_lost_bright
 from lostlight.science.plate.cutout import Circle, circle_around
 from lostlight.science.sky.epoch import plate_epoch
-from lostlight.science.sky.separation import separation_arcsec
 from lostlight.vocab import columns
 
 _REACH_DEG = 0.2
@@ -70,19 +69,21 @@ def reference(unit: Unit, params: ReferenceParams, out: Outputs) -> Result:
 def _rows(catalogue: Catalogue, circle: Circle, epoch_yr: float, params: ReferenceParams) -> tuple[Table, bool]:
     """Fetch all stars of the tile, and the bright ones from further around, whose spikes reach into it."""
     policy, url = http.Policy.of(params), params.url or vizier.SERVICE
-    near = vizier.Question(url, catalogue.vizier_id, *circle, catalogue.columns, {}, policy, params.row_cap)
+    question = vizier.Question(url, catalogue.vizier_id, *circle, catalogue.columns, {}, policy, params.row_cap)
     is_everywhere = circle.dec_deg - circle.radius_deg > catalogue.dec_min_deg + 1
-    raw = rows_around(near, _REACH_DEG, is_everywhere=is_everywhere)
+    raw = rows_around(question, _REACH_DEG, is_everywhere=is_everywhere)
     table = normalise(raw, catalogue, epoch_yr)
-    parts, changes = [table[_is_near(table["ra_deg"], table["dec_deg"], circle)]], [raw.meta["is_changed"]]
-    far = replace(near, radius_deg=circle.radius_deg + params.bright_margin_arcmin / 60)
+    parts, is_changed = [table[is_near(table["ra_deg"], table["dec_deg"], circle)]], raw.meta["is_changed"]
+    tile = raw[is_near(raw[catalogue.ra], raw[catalogue.dec], circle)]
+    far = replace(question, radius_deg=circle.radius_deg + params.bright_margin_arcmin / 60)
     expected = _BRIGHT_DEG2 * np.pi * far.radius_deg**2 * 10 ** (0.45 * (params.bright_limit_mag - 12.4))
-    for magnitude in catalogue.bright:
-        bright = replace(far, filters={magnitude: f"<={params.bright_limit_mag:g}"})
+    for name in catalogue.bright:
+        bright = replace(far, filters={name: f"<={params.bright_limit_mag:g}"})
         raw = vizier.answer(bright, may_be_empty=expected < _SURELY)
-        changes.append(raw.meta["is_changed"])
+        refuse_lost_bright(tile, raw, catalogue, name, params.bright_limit_mag)
+        is_changed |= raw.meta["is_changed"]
         parts += [normalise(raw, catalogue, epoch_yr)] if len(raw) else []
-    return unique(vstack(parts)), any(changes)
+    return unique(vstack(parts)), is_changed
 
 
 def _own(circle: Circle, params: ReferenceParams, epoch_yr: float, warnings: list[str]) -> Table:
@@ -91,20 +92,7 @@ def _own(circle: Circle, params: ReferenceParams, epoch_yr: float, warnings: lis
         warnings.append(f"own: exactly {len(raw)} rows, the default limit of catalogue services: is it whole?")
     catalogue = recognise(raw, params.own.columns, params.own.epoch_yr)
     tidy = normalise(own_catalogue.decimal(raw, {catalogue.ra: True, catalogue.dec: False}), catalogue, epoch_yr)
-    near = _is_near(tidy["ra_deg"], tidy["dec_deg"], circle)
-    if not near.any():
-        in_hours = _is_near(15 * tidy["ra_deg"] % 360, tidy["dec_deg"], circle).any()
-        where = f"{circle.radius_deg:.2f} deg of RA {circle.ra_deg:.4f} Dec {circle.dec_deg:+.4f}"
-        raise BadCatalogue(
-            f"{Path(params.own.path).name}: none of its {len(tidy)} rows lies within {where}",
-            hint=f"set reference.own.units to {{{catalogue.ra}: hourangle}}" if in_hours else "does it cover the tile?",
-            column=catalogue.ra,
-        )
-    return tidy[near]
-
-
-def _is_near(ra_deg: np.ndarray, dec_deg: np.ndarray, circle: Circle) -> np.ndarray:
-    return separation_arcsec(ra_deg, dec_deg, circle.ra_deg, circle.dec_deg) <= circle.radius_deg * 3600
+    return near(tidy, circle, Path(params.own.path).name, catalogue.ra)
 
 
 def _write(table: Table, name: str, out: Outputs) -> dict[str, float]:
