@@ -5,7 +5,7 @@ import pytest
 import sep
 from astropy.io import fits
 from astropy.table import Table
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import binary_dilation, gaussian_filter, map_coordinates
 from scipy.spatial import KDTree
 
 from lostlight.science.plate.wcs import pix_to_sky, sky_wcs
@@ -79,10 +79,10 @@ def test_every_bright_enough_object_is_found_where_the_truth_has_it(window) -> N
     assert image.shape[1] > image.shape[0]
     found = _detect(image)
     tree = KDTree(np.column_stack([found["x"], found["y"]]))
-    strong = truth[(truth["snr_plate"] > 20) & (truth["label"] != "galaxy") & _alone(truth, 8)]
+    strong = truth[(truth["snr_plate"] > 17) & (truth["label"] != "galaxy") & _alone(truth, 8)]
     strong = strong[(strong["x_px"] > 9) & (strong["y_px"] > 9)]
     distance, _ = tree.query(np.column_stack([strong["x_px"], strong["y_px"]]))
-    assert len(strong) > 150
+    assert len(strong) > 100
     assert np.mean(distance < 1.0) > 0.95
     stars = strong["label"] == "star"
     assert np.median(distance[stars]) < 0.12
@@ -100,7 +100,7 @@ def test_the_header_puts_stars_on_the_sky_within_the_planted_residual(sky: Sky, 
     image, header, truth = window
     plate = sky.plate_at(*WINDOW[:2])
     found = _detect(image, 10.0)
-    stars = truth[(truth["label"] == "star") & (truth["snr_plate"] > 40)]
+    stars = truth[(truth["label"] == "star") & (truth["snr_plate"] > 35)]
     distance, at = KDTree(np.column_stack([stars["x_px"], stars["y_px"]])).query(
         np.column_stack([found["x"], found["y"]])
     )
@@ -110,7 +110,7 @@ def test_the_header_puts_stars_on_the_sky_within_the_planted_residual(sky: Sky, 
     east = (ra - star["ra_deg"]) * np.cos(np.radians(dec)) * 3600
     north = (dec - star["dec_deg"]) * 3600
     dx, dy = plate.residual_arcsec(star["x_px"] + header["CNPIX1"], star["y_px"] + header["CNPIX2"])
-    assert len(star) > 150
+    assert len(star) > 100
     # Pixels run west on the plate; what is left after the planted residual is the noise of the centroids.
     assert np.abs(np.median(east + dx)) < 0.05 and np.abs(np.median(north - dy)) < 0.05
     assert 1.48 * np.median(np.abs(east + dx)) < 0.2 and 1.48 * np.median(np.abs(north - dy)) < 0.2
@@ -134,23 +134,32 @@ def test_vanished_sources_show_and_later_ones_do_not(sky: Sky) -> None:
 
 
 def test_expected_signal_to_noise_is_that_of_the_scan(window) -> None:
+    """Measured: flux in a Gaussian window over the scatter of the same window on empty sky."""
     image, _, truth = window
+    data, empty = _empty_sky(image)
     stars = truth[
-        (truth["label"] == "star") & (truth["snr_plate"] > 25) & (truth["snr_plate"] < 100) & _alone(truth, 12)
+        (truth["label"] == "star") & (truth["snr_plate"] > 12) & (truth["snr_plate"] < 50) & _alone(truth, 12)
     ]
     x, y = np.array(stars["x_px"]), np.array(stars["y_px"])
     inside = (x > 15) & (y > 15) & (x < image.shape[1] - 15) & (y < image.shape[0] - 15)
-    stars, x, y = stars[inside], x[inside], y[inside]
-    data, empty = _empty_sky(image)
-    sigma = np.full(len(x), np.nanmedian(_fwhm(image, x, y)) / 2.3548)
-    j, i = np.mgrid[-9:10, -9:10]
-    measured = []
-    for xs, ys, width in zip(x, y, sigma, strict=True):
-        weight = np.exp(-0.5 * ((i - xs + round(xs)) ** 2 + (j - ys + round(ys)) ** 2) / width**2)
-        stamp = data[round(ys) - 9 : round(ys) + 10, round(xs) - 9 : round(xs) + 10]
-        measured.append((weight * stamp).sum() / np.sqrt((weight**2).sum()) / data[empty].std())
-    assert len(stars) > 25
-    assert np.median(np.array(measured) / stars["snr_plate"]) == pytest.approx(1.0, abs=0.2)
+    x, y, expected = x[inside], y[inside], np.array(stars["snr_plate"])[inside]
+    filtered = gaussian_filter(data, np.nanmedian(_fwhm(image, x, y)) / 2.3548)
+    noise = filtered[~binary_dilation(~empty, iterations=4)].std()
+    measured = map_coordinates(filtered, [y, x], order=3) / noise
+    assert len(x) > 25
+    assert np.median(measured / expected) == pytest.approx(1.0, abs=0.2)
+
+
+def test_half_of_the_sources_are_found_where_their_signal_is_weak(sky: Sky) -> None:
+    image, truth = sky.cutout(200.0, 30.0, 40.0, 40.0)[0], sky.truth(200.0, 30.0, 40.0, 40.0)
+    found = _detect(image)
+    stars = truth[(truth["label"] == "star") & _alone(truth, 8)]
+    distance, _ = KDTree(np.column_stack([found["x"], found["y"]])).query(
+        np.column_stack([stars["x_px"], stars["y_px"]])
+    )
+    snr = stars["snr_plate"]
+    assert np.mean(distance[snr > 18] < 2) > 0.95
+    assert np.mean(distance[(snr > 3) & (snr < 5)] < 2) < 0.1
 
 
 def test_images_of_stars_widen_with_brightness(window) -> None:
@@ -282,3 +291,42 @@ def test_flaws_come_in_the_number_asked_for() -> None:
         truth = Sky(3, flaws_deg2=density).truth(200, 30, 60, 60)
         counts.append(np.sum(truth["label"] == "defect_flaw"))
     assert counts[0] == pytest.approx(10, abs=10) and counts[1] == pytest.approx(400, rel=0.2)
+
+
+def test_flaws_holes_and_scratches_mark_the_plate_where_the_truth_has_them() -> None:
+    sky = Sky(3, flaws_deg2=200.0)
+    image, _ = sky.cutout(200, 30, 80, 60)
+    truth = sky.truth(200, 30, 80, 60)
+    data, _ = _empty_sky(image)
+    stars = truth[truth["mag_r"] < 19]
+    distance, _ = KDTree(np.column_stack([stars["x_px"], stars["y_px"]])).query(
+        np.column_stack([truth["x_px"], truth["y_px"]])
+    )
+    inside = (truth["x_px"] > 3) & (truth["y_px"] > 3)
+    inside &= (truth["x_px"] < image.shape[1] - 4) & (truth["y_px"] < image.shape[0] - 4)
+    label = truth["label"].astype(str)
+
+    def strength(chosen: np.ndarray) -> np.ndarray:
+        places = truth[chosen & inside & (distance > 9)]
+        return np.array(
+            [data[round(y) - 1 : round(y) + 2, round(x) - 1 : round(x) + 2].mean() for x, y in places["x_px", "y_px"]]
+        )
+
+    flaws = strength((label == "defect_flaw") & (truth["snr_plate"] > 10))
+    assert len(flaws) > 30 and np.mean(flaws > 400) > 0.95
+    holes = strength(label == "defect_hole")
+    assert holes.min() < -300
+    lines = strength(np.isin(label, ["defect_scratch", "defect_trail"]))
+    if len(lines):
+        assert np.mean(np.abs(lines) > 300) > 0.5
+
+
+def test_a_trail_across_a_window_is_in_its_truth(sky: Sky) -> None:
+    image, _ = sky.cutout(150, 20, 60, 60)
+    truth = sky.truth(150, 20, 60, 60)
+    trail = truth[truth["label"] == "defect_trail"]
+    assert len(trail) > 3, "a meteor crosses this window"
+    background = np.median(image)
+    inside = (np.abs(trail["x_px"] - 1059) < 1050) & (np.abs(trail["y_px"] - 1059) < 1050)
+    for x, y in trail["x_px", "y_px"][inside]:
+        assert image[round(y), round(x)] > background + 500

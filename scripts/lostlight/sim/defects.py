@@ -12,6 +12,7 @@ BLOCK_MM = 10.0
 """Side of the squares of plate that have their own random stream."""
 REACH_MM = 1.5
 """How far a flaw may stretch beyond its square, long lines excepted."""
+MARK_STEP_MM = 4.0
 FLAWS_DEG2 = 25.0
 """Compact flaws of the emulsion per square degree, nearly as sharp and round as a star."""
 
@@ -142,7 +143,11 @@ def _long(seed: int, plate: Plate) -> Defects:
             aside = (k - (n - 1) / 2) * gap_mm
             ox, oy = -aside * np.sin(heading), aside * np.cos(heading)
             made.lines.append((x - dx + ox, y - dy + oy, x + dx + ox, y + dy + oy, width_um, peak))
-        made.marks.append((f"{plate.id}-{label}-{len(made.marks)}", f"defect_{label}", x, y, peak))
+        # One mark every few millimetres, so that each window it crosses is told of it.
+        along = np.linspace(-0.5, 0.5, int(length_mm // MARK_STEP_MM) + 2)
+        name = f"{plate.id}-{label}-{len(made.lines)}"
+        for k, t in enumerate(along):
+            made.marks.append((f"{name}-{k}", f"defect_{label}", x + 2 * t * dx, y + 2 * t * dy, peak))
 
     for _ in range(rng.poisson(_SCRATCHES_PER_PLATE)):
         peak = rng.uniform(1500, 9000) if rng.random() < 0.6 else rng.uniform(-2500, -800)

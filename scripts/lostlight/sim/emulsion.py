@@ -1,6 +1,6 @@
 """The emulsion and the scan: light becomes density, density has grain, and the scanner's aperture blurs both."""
 
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,22 +105,43 @@ def margin_px() -> int:
 
 def noise_rms(plate: Plate) -> float:
     """Give the pixel-to-pixel rms of the sky on the scan, in counts."""
-    grains, scanner = _amplitudes(plate)
-    sky = float(density(plate, np.ones(1))[0])
-    return float(np.hypot(grains * _kernel_norm(), scanner) * np.sqrt(sky / _SKY_DENSITY))
+    impulse = np.zeros((41, 41))
+    impulse[20, 20] = 1
+    return _rms_of_sum(plate, impulse)
+
+
+def snr_of(plate: Plate, stamp: NDArray[np.float64]) -> float:
+    """Give the signal to noise of a pattern of density on the sky, weighted by itself.
+
+    The noise is that of the weighted sum, with the correlation of neighbouring pixels. Programs that take pixels as
+    independent (SNR_WIN among them) report about twice as much on a plate.
+    """
+    return float((stamp**2).sum() / _rms_of_sum(plate, stamp))
 
 
 def expected_snr(plate: Plate, mag_r: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Estimate the SNR_WIN of point sources: four fifths of the ``sqrt(sum(s²)) / rms`` of the best weight.
+    """Estimate the signal to noise (see `snr_of`) of point sources on a plate from their R magnitudes."""
+    grid, snr = _snr_curve(plate)
+    return 10 ** np.interp(mag_r, grid, snr)
 
-    The signal `s` is the density a star adds, after response and blur; grain is taken as independent from pixel to
-    pixel, as detection programs do. A Gaussian window gathers less than the best weight, hence the factor.
-    """
+
+def _rms_of_sum(plate: Plate, weights: NDArray[np.float64]) -> float:
+    grains, scanner = _amplitudes(plate)
+    blurred = gaussian_filter(weights, APERTURE_PX) + _CLUMP * gaussian_filter(weights, _CLUMP_PX)
+    variance = grains**2 * (blurred**2).sum() + scanner**2 * (weights**2).sum()
+    sky = float(density(plate, np.ones(1))[0])
+    return float(np.sqrt(variance * sky / _SKY_DENSITY))
+
+
+@lru_cache(maxsize=64)
+def _snr_curve(plate: Plate) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Tabulate the logarithm of the signal to noise against R."""
     sigma, fraction = star_mixture()
     variance = (plate.seeing_arcsec / plate.scale_arcsec * sigma) ** 2 + APERTURE_PX**2
-    r = np.arange(0.25, 40, 0.5)
-    profile = (fraction / (2 * np.pi * variance) * np.exp(-0.5 * r[:, None] ** 2 / variance)).sum(axis=1)
-    grid = np.arange(0.0, 26.0, 0.1)
-    stars = density(plate, 1 + light(grid, plate.scale_arcsec)[:, None] * profile) - density(plate, np.ones(1))
-    signal = 0.8 * np.sqrt((stars**2 * 2 * np.pi * r * 0.5).sum(axis=1))
-    return np.interp(mag_r, grid, signal / noise_rms(plate))
+    squares = np.arange(-30, 31) ** 2
+    r2 = squares[:, None] + squares
+    profile = sum(f / (2 * np.pi * v) * np.exp(-0.5 * r2 / v) for f, v in zip(fraction, variance, strict=True))
+    grid = np.arange(2.0, 26.0, 0.5)
+    sky = density(plate, np.ones(1))
+    snr = [snr_of(plate, density(plate, 1 + flux * profile) - sky) for flux in light(grid, plate.scale_arcsec)]
+    return grid, np.log10(snr)

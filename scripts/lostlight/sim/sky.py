@@ -77,7 +77,8 @@ class Sky:
         astropy.table.Table
             truth_id, label, ra_deg, dec_deg (at the plate's epoch), mag_r (on the plate; NaN for what appeared later
             and for flaws), mag_later, pm_ra_mas_yr, pm_dec_mas_yr, x_px, y_px (zero-based on the window), trail_px,
-            snr_plate (expected SNR_WIN; 0 where not on the plate), group.
+            snr_plate (expected, the correlation of the grain included, so that SNR_WIN is about twice
+            as large; 0 where not on the plate), group.
         """
         plate = plate or self.plate_at(ra_deg, dec_deg)
         window = _window(plate, ra_deg, dec_deg, width_arcmin, height_arcmin)

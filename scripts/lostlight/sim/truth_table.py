@@ -10,6 +10,7 @@ from lostlight.sim.render import FAINTEST_DRAWN, Window, ghost_positions, show
 from lostlight.sim.sources import KINDS
 
 _GHOST_FAINTEST = 7.0
+_FLAW_SIGMA_PX = 0.95
 _COLUMNS = (
     ("truth_id", "U24", ""),
     ("label", "U20", ""),
@@ -124,8 +125,10 @@ def _flaws(seed: int, plate: Plate, window: Window, flaws_deg2: float) -> Table:
     _, _, marks = defects.as_tables(defects.in_window(seed, plate, x_mm, y_mm, flaws_deg2))
     x, y = marks["x_mm"] / mm, marks["y_mm"] / mm
     ra, dec = _sky(plate, x, y)
-    # Compact flaws end up as wide as the scan makes them: about one pixel and a tenth of sigma.
-    snr = np.abs(marks["peak"]) * 1.1 * np.sqrt(np.pi) / emulsion.noise_rms(plate)
+    # Compact flaws end up about as wide as the scan makes anything.
+    squares = np.arange(-8, 9) ** 2
+    spot = np.exp(-0.5 * (squares[:, None] + squares) / _FLAW_SIGMA_PX**2)
+    snr = np.abs(marks["peak"]) * emulsion.snr_of(plate, spot)
     is_compact = marks["label"] == "defect_flaw"
     return _table(
         truth_id=marks["truth_id"],
