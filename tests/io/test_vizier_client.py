@@ -98,7 +98,10 @@ def test_an_admitted_overflow_is_an_error():
 @pytest.mark.parametrize("kind", ["empty", "header_only"])
 def test_empty_is_valid_where_it_may_be(own_cache, kind):
     with serve(FakeSky(), faults=Faults((Fault(kind),))) as server:
-        assert len(cone(server, may_be_empty=True)) == 0
+        table = cone(server, may_be_empty=True)
+        assert (len(table), table.colnames) == (0, list(COLUMNS))
+        table = rows_around(question(server), is_everywhere=False)
+        assert (len(table), table.colnames) == (0, list(COLUMNS))
 
 
 def test_sexagesimal_positions_become_degrees(own_cache):
@@ -130,6 +133,15 @@ def test_neighbouring_tiles_share_cells(own_cache):
         n_all = len(server.requests)
         rows_around(question(server, 150.1, 20.05, 0.3, policy=http.Policy(offline=True)))
         assert len(server.requests) == n_all
+
+
+def test_long_identifiers_survive_beside_empty_cells(own_cache):
+    sky = FakeSky()
+    sky.stars["USNO-B1.0"] = 2**62 + np.arange(len(sky.stars))
+    with serve(sky, faults=Faults((Fault("header_only", last=0),))) as server:
+        table = rows_around(question(server, 150.0, 20.0, 0.4), is_everywhere=False)
+    assert len(table) > 10
+    assert set(table["USNO-B1.0"]) <= truth(sky, 150.0, 20.0, 0.4)
 
 
 def test_a_cell_with_a_hole_is_refused(own_cache):

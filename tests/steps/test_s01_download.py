@@ -201,6 +201,12 @@ def test_a_tile_is_cut_out_of_the_own_plate_that_shows_it_best(tmp_path):
     assert caught.value.facts["reason"] == "WRONG_FIELD"
 
 
+def test_an_own_image_without_exposure_has_none(tmp_path):
+    own_plate(tmp_path / "own" / "mine.fits", EXPOSURE="unknown")
+    settings, (unit,) = own_units(tmp_path, {"tile_id": TILE, **FACTS, "plates": "mine.fits"}, survey="any")
+    assert run(tmp_path, settings, unit)[1].metrics["exposure_min"] is None
+
+
 def test_own_images_are_judged_too(tmp_path):
     own_plate(tmp_path / "own" / "other.fits", SURVEY="POSSII-F")
     settings, (unit,) = own_units(tmp_path, {"tile_id": TILE, **FACTS})

@@ -17,7 +17,7 @@ from astropy_healpix import HEALPix, boundaries_lonlat, healpix_to_lonlat, lonla
 from lostlight.core import atomic
 from lostlight.core.errors import BadCatalogue, RemoteTruncated
 from lostlight.io import cache
-from lostlight.io.vizier import Question, empty, fetch
+from lostlight.io.vizier import Question, empty, fetch, no_rows
 
 NSIDE = 64
 """Cells of 0.92 degrees: a tile of one degree touches about seven."""
@@ -55,7 +55,9 @@ def rows_around(question: Question, reach_deg: float = 0.0, *, is_everywhere: bo
     lon, lat = Longitude(question.ra_deg, u.deg), Latitude(question.dec_deg, u.deg)
     cells = np.sort(HEALPix(NSIDE, order="nested").cone_search_lonlat(lon, lat, question.radius_deg * u.deg))
     parts = [_cell(question, int(cell), is_everywhere) for cell in cells]
-    table = vstack(parts, metadata_conflicts="silent")
+    # an empty part would bring its own types of columns, and identifiers of 18 digits must stay whole numbers
+    filled = [part for part in parts if len(part)]
+    table = vstack(filled, metadata_conflicts="silent") if filled else no_rows(question)
     lon_deg, lat_deg = (np.asarray(table[name], dtype=float) for name in question.columns[:2])
     table = table[_distance_deg(question.ra_deg, question.dec_deg, lon_deg, lat_deg) <= question.radius_deg + reach_deg]
     table.meta["is_changed"] = any(part.meta["is_changed"] for part in parts)
@@ -91,7 +93,7 @@ def _fetch_cell(question: Question, cell: int, is_everywhere: bool) -> Table:
     if not len(table):
         if is_everywhere:
             raise empty(around)
-        return table
+        return no_rows(around)
     lon, lat = (_angles(around, table, name) for name in question.columns[:2])
     place = lonlat_to_healpix(lon * u.deg, lat * u.deg, _NSIDE_FINE, order="nested")
     inside = place // _N_FINE == cell

@@ -134,8 +134,14 @@ def answer(question: Question, *, may_be_empty: bool = False) -> Table:
     policy = question.policy
     found = cache.remembered(question.query, ask, offline=policy.offline, refresh=policy.refresh)
     table = parse(found.content, question.service)
+    table = table if len(table) else no_rows(question)
     table.meta["is_changed"] = found.is_changed
     return table
+
+
+def no_rows(question: Question) -> Table:
+    """Make a table of the columns asked for, without rows; services leave the columns out too."""
+    return Table({name: np.array([], dtype=np.float64) for name in question.columns})
 
 
 def fetch(question: Question) -> tuple[bytes, Table]:

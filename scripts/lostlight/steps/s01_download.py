@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io.fits import Header
 
-from lostlight.core.errors import BadImage, ConfigError, UnitError
+from lostlight.core.errors import BadImage, ConfigError, Fact, UnitError
 from lostlight.core.manifest import Manifest
 from lostlight.core.params import DownloadParams
 from lostlight.core.step import Outputs, Result, Unit, step
@@ -105,13 +105,14 @@ def _refuse_unusable(params: DownloadParams) -> None:
         )
 
 
-def _metrics(data: np.ndarray, header: Header) -> dict[str, str | float | int]:
+def _metrics(data: np.ndarray, header: Header) -> dict[str, Fact]:
     epoch = plate_epoch(header)
+    exposure_min = 2 * epoch.half_exposure_min
     return {
         "plate_id": str(header.get("REGION", "")).strip(),
         "scale_arcsec_px": round(pixel_scale_arcsec(header), 4),
         "epoch_yr": round(epoch.year, 5),
-        "exposure_min": 2 * epoch.half_exposure_min,
+        "exposure_min": exposure_min if np.isfinite(exposure_min) else None,
         "nx": data.shape[1],
         "ny": data.shape[0],
     }
