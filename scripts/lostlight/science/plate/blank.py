@@ -9,6 +9,7 @@ from lostlight.core.errors import BadImage
 _BLOCK_PX = 8
 _MIN_BLOCKS = 12
 _LEAST_SKY = 0.02
+_FOG, _COARSER = 4.0, 1.4
 
 
 def no_data(image: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -48,10 +49,7 @@ def no_data(image: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def unexposed(
-    image: NDArray[np.float32],
-    level_adu: NDArray[np.float32],
-    rms_map_adu: NDArray[np.float32],
-    blank: NDArray[np.bool_],
+    image: NDArray[np.float32], level_adu: NDArray[np.float32], blank: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Mark the parts of a scan that lie outside the exposed field: bare emulsion beside the sky.
 
@@ -62,8 +60,8 @@ def unexposed(
 
     Parameters
     ----------
-    image, level_adu, rms_map_adu : ndarray of float32, (ny, nx), adu
-        Image, its background and the noise of the background.
+    image, level_adu : ndarray of float32, (ny, nx), adu
+        Image, finite, and its background.
     blank : ndarray of bool, (ny, nx)
         Pixels without data.
 
@@ -73,13 +71,16 @@ def unexposed(
         Without the pixels of `blank`.
     """
     mesh = slice(_BLOCK_PX // 2, None, 4 * _BLOCK_PX)
-    known = ~blank[mesh, mesh]
-    noise, sky = np.median(rms_map_adu[mesh, mesh][known]), np.median(level_adu[mesh, mesh][known])
+    sky = np.median(level_adu[mesh, mesh][~blank[mesh, mesh]])
     value = _blocks(image)
     mean = value.mean(axis=(1, 3))
     spread = np.sqrt(np.maximum((value**2).mean(axis=(1, 3)) - mean**2, 0))
     outside = _blocks(blank).any(axis=(1, 3))
-    bare = binary_opening((mean < sky - 4 * noise) & (spread < noise) & ~outside)
+    if outside.all():
+        return np.zeros_like(blank)
+    grain = np.percentile(spread[~outside], 10)  # where the stars are fewest
+    bare = (mean < sky - _FOG * grain) & (spread < _COARSER * grain) & ~outside
+    bare = binary_opening(bare, structure=np.ones((2, 2)))
     bare = _connected(_touching_border(bare | outside) & ~outside, _MIN_BLOCKS)
     if not bare.any():
         return np.zeros_like(blank)

@@ -94,7 +94,7 @@ def make_mask(
     """
     blank = no_data(image)
     sky = split(image, blank, knobs.mesh_px, _MESH_FILTER)
-    bare = unexposed(np.where(blank, 0, image), sky.level_adu, sky.rms_map_adu, blank)
+    bare = unexposed(np.where(blank, 0, image), sky.level_adu, blank)
     if bare.any():
         blank |= bare
         sky = split(image, blank, knobs.mesh_px, _MESH_FILTER)

@@ -12,15 +12,15 @@ SEGMENT_NOISE = 0.4
 """Noise of a segment's contrast over that of a pixel, with grain correlated over two pixels."""
 
 _ON = slice(HALF_WIDTH_PX - 1, HALF_WIDTH_PX + 2)
-BESIDE = np.r_[0:5, 2 * HALF_WIDTH_PX - 4 : 2 * HALF_WIDTH_PX + 1]
-"""Columns of a strip that lie 8 to 12 pixels beside the line."""
+_SIDES = np.abs(np.arange(-HALF_WIDTH_PX, HALF_WIDTH_PX + 1)) >= 5
+_RANK = 5
 
 
 class Strip(NamedTuple):
     """A strip of an image.
 
-    `values`, (8 n, 25), adu: along and across the line, zero outside the image. `inside`, (8 n,): whether the middle of
-    the strip lies on the image.
+    `values`, (8 n, 25 or another width), adu: along and across the line, zero outside the image. `inside`, (8 n,):
+    whether the middle of the strip lies on the image.
     """
 
     values: NDArray[np.float32]
@@ -28,7 +28,11 @@ class Strip(NamedTuple):
 
 
 def sample(
-    image: NDArray[np.float32], start_px: tuple[float, float], direction: tuple[float, float], n_segments: int
+    image: NDArray[np.float32],
+    start_px: tuple[float, float],
+    direction: tuple[float, float],
+    n_segments: int,
+    half_width_px: int = HALF_WIDTH_PX,
 ) -> Strip:
     """Sample a strip of an image by nearest pixels.
 
@@ -42,30 +46,42 @@ def sample(
         Unit vector along the line.
     n_segments : int
         Length of the line in segments of 8 pixels.
+    half_width_px : int
+        Pixels to either side; `contrast` and `beside` need the usual 12.
     """
     ny, nx = image.shape
     along = np.arange(n_segments * SEGMENT_PX, dtype=np.float64)[:, None]
-    across = np.arange(-HALF_WIDTH_PX, HALF_WIDTH_PX + 1, dtype=np.float64)
+    across = np.arange(-half_width_px, half_width_px + 1, dtype=np.float64)
     x = np.rint(start_px[0] + along * direction[0] - across * direction[1]).astype(np.intp)
     y = np.rint(start_px[1] + along * direction[1] + across * direction[0]).astype(np.intp)
     inside = (x >= 0) & (x < nx) & (y >= 0) & (y < ny)
     values = image[np.where(inside, y, 0), np.where(inside, x, 0)] * inside
-    return Strip(values, inside[:, HALF_WIDTH_PX])
+    return Strip(values, inside[:, half_width_px])
 
 
 def profiles(strip: Strip) -> NDArray[np.float32]:
-    """Give the median profile across the line for each segment, (n, 25), adu, less its level 8 to 12 pixels beside."""
-    across = np.median(strip.values.reshape(-1, SEGMENT_PX, strip.values.shape[1]), axis=1)
-    return across - np.median(across[:, BESIDE], axis=1, keepdims=True)
+    """Give the median profile across the line for each segment, (n, 25), adu.
+
+    Medians along the segment, so that a star on the line or beside it does not count as line.
+    """
+    return np.median(strip.values.reshape(-1, SEGMENT_PX, strip.values.shape[1]), axis=1)
+
+
+def beside(across: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give the level beside the line for each profile, (n,), adu.
+
+    The sixth lowest of the 16 columns that are 5 to 12 pixels away, because aircraft draw two or three lines at once.
+    """
+    return np.partition(across[:, _SIDES], _RANK, axis=1)[:, _RANK]
 
 
 def contrast(strip: Strip) -> NDArray[np.float32]:
-    """Give the median contrast of each segment, (n,), adu: the line against what lies 8 to 12 pixels beside it.
+    """Give the contrast of the line against what lies beside it for each segment, (n,), adu.
 
-    Medians along the segment, so that a star on the line or beside it does not count as line; NaN where most of the
-    segment lies outside the image.
+    NaN where most of the segment lies outside the image.
     """
-    line = profiles(strip)[:, _ON].mean(axis=1)
+    across = profiles(strip)
+    line = across[:, _ON].mean(axis=1) - beside(across)
     known = strip.inside.reshape(-1, SEGMENT_PX).sum(axis=1) > SEGMENT_PX // 2
     return np.where(known, line, np.float32(np.nan))
 

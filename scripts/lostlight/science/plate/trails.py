@@ -8,11 +8,10 @@ from scipy.ndimage import label
 
 from lostlight.science.plate.shapes import Shape, bar
 from lostlight.science.plate.strips import (
-    BESIDE,
     HALF_WIDTH_PX,
     SEGMENT_NOISE,
     SEGMENT_PX,
-    Strip,
+    beside,
     contrast,
     profiles,
     sample,
@@ -23,16 +22,18 @@ SHORTEST_ARCSEC = 100.0
 """Shorter ones can be galaxies seen from the side; they die at the elongation cut if they are not."""
 
 _BIN = 2
-_LEAST_PIECE_PX = 12  # binned pixels from end to end
+_LEAST_PIECE_PX = 10  # binned pixels from end to end
 _LEAST_ELONGATION = 3.0
 _LONGEST_GAP = 4
 _LIT = 2.0
-_LEAST_LIT = 0.7
+_LEAST_LIT = 0.8
 _LEAST_ASPECT = 12.0
 _WIDEST_ARCSEC = 15.0
 _NEAR_PX = 6
+_REACH_PX = 30
+_CREST_SEGMENTS = 8
 _MOST_PIECES = 400
-_MOST_HOT = 0.01
+_MOST_HOT = 0.05
 
 
 def find_trails(
@@ -52,7 +53,7 @@ def find_trails(
     rms_adu : float
         Noise of the sky.
     n_sigma : float
-        Threshold of the pieces on the image binned 2 × 2, in units of its noise; raised where more than 1 % of
+        Threshold of the pieces on the image binned 2 × 2, in units of its noise; raised where more than 5 % of
         the image lies above it.
     ignored : ndarray of bool, (ny, nx)
         Pixels that propose nothing: stars' discs and spikes, blank areas.
@@ -68,12 +69,13 @@ def find_trails(
     noise = 1.4826 * float(np.median(np.abs(binned[usable]))) if usable.any() else rms_adu
     trails: list[Shape] = []
     for sign in (1, -1):
-        signed = sign * binned
+        signed, full = sign * binned, sign * subtracted
         threshold = max(n_sigma * noise, float(np.quantile(signed[usable], 1 - _MOST_HOT)) if usable.any() else 0.0)
         for piece in _pieces((signed > threshold) & usable):
-            if not any(_covers(trail, piece) for trail in trails):
-                trail = _follow(sign * subtracted, piece, rms_adu, scale_arcsec)
-                trails += [trail] if trail else []
+            for line in _lines_along(full, piece, rms_adu):
+                if not any(_covers(trail, line) for trail in trails):
+                    trail = _follow(full, line, rms_adu, scale_arcsec)
+                    trails += [trail] if trail else []
     return sorted(trails, key=lambda trail: (-trail.length_px, trail.x_px, trail.y_px))
 
 
@@ -109,6 +111,18 @@ def _pieces(hot: NDArray[np.bool_]) -> list[Piece]:
     ]
 
 
+def _lines_along(signed: NDArray[np.float32], piece: Piece, rms_adu: float) -> list[Piece]:
+    """Tell apart the lines that a piece may hold side by side: the crests of the profile across its middle."""
+    x, y, cosine, sine = piece
+    back = _CREST_SEGMENTS * SEGMENT_PX / 2
+    strip = sample(signed, (x - back * cosine, y - back * sine), (cosine, sine), _CREST_SEGMENTS, _REACH_PX)
+    profile = np.median(strip.values, axis=0)
+    inner = profile[1:-1]
+    crest = (inner >= profile[:-2]) & (inner > profile[2:]) & (inner > _LIT * SEGMENT_NOISE * rms_adu)
+    aside = np.flatnonzero(crest) + 1 - _REACH_PX
+    return [(x - offset * sine, y + offset * cosine, cosine, sine) for offset in aside]
+
+
 def _covers(trail: Shape, piece: Piece) -> bool:
     dx, dy = piece[0] - trail.x_px, piece[1] - trail.y_px
     cosine, sine = math.cos(math.radians(trail.angle_deg)), math.sin(math.radians(trail.angle_deg))
@@ -132,10 +146,11 @@ def _follow(signed: NDArray[np.float32], piece: Piece, rms_adu: float, scale_arc
     strip = sample(signed, (x0, y0), ((x1 - x0) / length, (y1 - y0) / length), n_segments)
     seen = contrast(strip)
     lit = np.mean(seen[np.isfinite(seen)] > _LIT * SEGMENT_NOISE * rms_adu)
-    width = _width(strip)
-    beside = float(np.median(strip.values[:, BESIDE]))
+    across = np.median(profiles(strip), axis=0)[None]
+    side = float(beside(across)[0])
+    width = _width(across[0] - side)
     is_thin = width * scale_arcsec <= _WIDEST_ARCSEC and length >= _LEAST_ASPECT * width
-    if length < SHORTEST_ARCSEC / scale_arcsec or not is_thin or lit < _LEAST_LIT or beside > rms_adu:
+    if length < SHORTEST_ARCSEC / scale_arcsec or not is_thin or lit < _LEAST_LIT + 1 / n_segments or side > rms_adu:
         return None
     return bar("TRAIL", ends, 2 * width + 4)
 
@@ -161,7 +176,8 @@ def _straightened(signed: NDArray[np.float32], ends: tuple[float, float, float, 
     n_segments = max(2, int(length / SEGMENT_PX))
     strip = sample(signed, (x0, y0), (cosine, sine), n_segments)
     near = np.arange(-HALF_WIDTH_PX, HALF_WIDTH_PX + 1)
-    weight = np.maximum(profiles(strip), 0) * (np.abs(near) <= _NEAR_PX)
+    across = profiles(strip)
+    weight = np.maximum(across - beside(across)[:, None], 0) * (np.abs(near) <= _NEAR_PX)
     total = weight.sum(axis=1)
     usable = total > 0
     if usable.sum() < 2:
@@ -184,8 +200,8 @@ def _robust_line(along: NDArray[np.float64], aside: NDArray[np.float64]) -> tupl
     return tilt, float(np.median(aside - tilt * along))
 
 
-def _width(strip: Strip) -> float:
-    """Full width at half maximum of the median profile across a line, in pixels."""
-    profile = np.median(profiles(strip), axis=0)
-    peak = float(profile[HALF_WIDTH_PX - 2 : HALF_WIDTH_PX + 3].max())
-    return float((profile > peak / 2).sum()) if peak > 0 else float(2 * HALF_WIDTH_PX)
+def _width(profile: NDArray[np.float32]) -> float:
+    """Full width at half maximum of a profile across a line, in pixels."""
+    near = profile[HALF_WIDTH_PX - _NEAR_PX : HALF_WIDTH_PX + _NEAR_PX + 1]
+    peak = float(near[_NEAR_PX - 2 : _NEAR_PX + 3].max())
+    return float((near > peak / 2).sum()) if peak > 0 else float(len(near))
