@@ -14,6 +14,8 @@ from lostlight.core.params import SummaryParams
 from lostlight.core.step import Outputs, Unit, find
 from lostlight.io import tables
 from lostlight.report.dashboard import publish
+from lostlight.report.show import show
+from lostlight.report.verify import verify
 from lostlight.steps.s09_summary import summary
 from lostlight.vocab import bits, columns
 
@@ -206,3 +208,16 @@ def test_completeness_is_that_of_the_planted_stars(told):
 
 def test_metrics_are_plain_numbers(told):
     assert json.loads(json.dumps(dict(told[1].metrics))) == dict(told[1].metrics)
+
+
+def test_a_whole_run_is_told_as_it_was(tiny_run):
+    """Numbers of the summary against those that the steps before it wrote into their manifests."""
+    told_metrics = load(tiny_run / "09_summary" / "manifest.json").metrics
+    filtered = load(tiny_run / "08_filter" / "manifest.json").metrics
+    assert told_metrics["n_detections"] == filtered["n_detections"] > 50
+    assert told_metrics["n_candidates"] <= filtered["n_survivors"]
+    assert told_metrics["n_planted"] == load(tiny_run / "planted/01_download/manifest.json").metrics["n_planted"]
+    assert verify(tiny_run).n_manifests == 19
+    lines = show(tiny_run).splitlines()
+    assert len(lines) <= 10 and lines[-1].endswith("report.html")
+    assert f"{told_metrics['n_detections']:,} detections" in lines[1]

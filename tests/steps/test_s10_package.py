@@ -94,3 +94,15 @@ def test_the_twin_is_found_through_the_manifests_that_read_it(run, tmp_path):
     out = Outputs({"package": tmp_path / "package.zip", "sha256": tmp_path / "package.zip.sha256"})
     package(Unit("run", inputs), PackageParams(), out)
     assert "planted/08_filter/manifest.json" in zipfile.ZipFile(out["package"]).namelist()
+
+
+def test_the_package_of_a_whole_run_holds_every_manifest_and_table(tiny_run, tmp_path):
+    products = tiny_run / "10_package" / "products"
+    subprocess.run(["sha256sum", "-c", "package.zip.sha256"], cwd=products, check=True, capture_output=True)
+    archive.unpack(products / "package.zip", tmp_path)
+    subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=tmp_path, check=True, capture_output=True)
+    manifests = {path.relative_to(tiny_run) for path in tiny_run.rglob("manifest.json")}
+    packed = {path.relative_to(tmp_path) for path in tmp_path.rglob("manifest.json")}
+    assert manifests - packed == {products.parent.relative_to(tiny_run) / "manifest.json"}
+    assert (tmp_path / "09_summary/products/report.html").is_file()
+    assert not list(tmp_path.rglob("*.clean.fits"))

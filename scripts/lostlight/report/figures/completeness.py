@@ -35,7 +35,7 @@ def curve(measured: Curve) -> str:
         if value is not None:
             axes.axvline(value, color=style.ORANGE, linewidth=1, linestyle=(0, (4, 2)))
             where = {"xytext": (4 * side, 0), "textcoords": "offset points", "ha": "left" if side > 0 else "right"}
-            axes.annotate(f"m{name} {value:.2f}", (value, 0.95 if side > 0 else 0.08), fontsize=8.5, **where)
+            axes.annotate(f"m{name} {round(value, 3):.2f}", (value, 0.95 if side > 0 else 0.08), fontsize=8.5, **where)
     axes.set_ylim(0, 1.04)
     style.labels(axes, {"x": "instrumental magnitude of the planted star", "y": "recovered fraction"})
     n, k = int(measured.n_planted.sum()), int(measured.n_recovered.sum())
