@@ -5,7 +5,7 @@ import pytest
 from astropy.io.fits import Header
 from astropy.table import Table
 
-from lostlight.science.detect.catalogue import add_magnitudes, mask_bits_under
+from lostlight.science.detect.catalogue import add_magnitudes, best_position, mask_bits_under
 from lostlight.science.detect.parity import compare, pair
 from lostlight.science.detect.saturation import saturation_adu
 
@@ -19,6 +19,16 @@ def test_magnitudes_and_their_errors():
     assert table["mag_auto_err"][:2] == pytest.approx([0.010857, 0.010857], rel=1e-3)
     for name in ("mag_auto", "mag_aper_err", "mag_psf"):
         assert np.isnan(table[name][2:]).all()
+
+
+def test_windows_that_ran_away_give_way_to_the_barycentre():
+    table = Table({"x_px": [10.0, 10, 10], "y_px": [20.0, 20, 20]})
+    table["xwin_px"], table["ywin_px"] = [10.3, np.nan, 11.0], [19.8, np.nan, 26.0]
+    for axis, low, high in (("x", 8, 12), ("y", 18, 22)):
+        table[f"{axis}_min_px"], table[f"{axis}_max_px"] = low, high
+    x, y = best_position(table)
+    assert x.tolist() == [10.3, 10, 10]
+    assert y.tolist() == [19.8, 20, 20]
 
 
 def test_mask_bits_against_brute_force():

@@ -9,7 +9,7 @@ from lostlight.core.params import MeasureParams
 from lostlight.core.step import Outputs, Result, Unit, step
 from lostlight.io import fits, psfex, sextractor, tables, tools
 from lostlight.science.detect import background, embedded
-from lostlight.science.detect.catalogue import add_magnitudes, mask_bits_under
+from lostlight.science.detect.catalogue import add_magnitudes, best_position, mask_bits_under
 from lostlight.science.detect.psf_model import PsfModel
 from lostlight.science.detect.saturation import saturation_adu
 from lostlight.science.detect.spread import measure_psf
@@ -74,8 +74,7 @@ def _by_program(unit: Unit, params: MeasureParams, image: np.ndarray, blank: np.
 
 
 def _place(found: Table, header: Header, mask: np.ndarray) -> None:
-    x = np.where(np.isfinite(found["xwin_px"]), found["xwin_px"], found["x_px"])
-    y = np.where(np.isfinite(found["ywin_px"]), found["ywin_px"], found["y_px"])
+    x, y = best_position(found)
     found["ra_deg"], found["dec_deg"] = pix_to_sky(sky_wcs(header), x, y)
     found["mask_bits"] = mask_bits_under(mask, found["x_px"], found["y_px"], found["fwhm_px"])
     found["edge_distance_px"] = edge_distance(mask, x, y)

@@ -9,6 +9,22 @@ _POGSON = 2.5 / np.log(10)
 _CORE_PX = 2.0  # core of a source whose width could not be measured
 
 
+def best_position(table: Table) -> tuple[np.ndarray, np.ndarray]:
+    """Choose the windowed position of each source, or its barycentre where the window found nothing or ran away.
+
+    A window on the wing of a bright star can climb to the star; it must stay in the box of the isophote.
+
+    Returns
+    -------
+    x_px, y_px : ndarray, shape (n,), float64, pixels, zero-based
+    """
+    columns = {axis: (table[f"{axis}win_px"], table[f"{axis}_min_px"], table[f"{axis}_max_px"]) for axis in "xy"}
+    # Comparisons with NaN are false.
+    inside = [(win >= low - 0.5) & (win <= high + 0.5) for win, low, high in columns.values()]
+    good = np.asarray(inside[0] & inside[1])
+    return tuple(np.where(good, table[f"{axis}win_px"], table[f"{axis}_px"]) for axis in "xy")
+
+
 def add_magnitudes(table: Table, zero_point_mag: float) -> None:
     """Add instrumental magnitudes and their errors for each kind of flux; NaN where the flux is not positive."""
     for kind in ("auto", "aper", "psf"):

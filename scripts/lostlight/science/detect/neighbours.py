@@ -8,7 +8,9 @@ from numba import njit
 
 
 @njit(cache=True)
-def own_stamp(subtracted, segmentation, label, x, y, half):  # pragma: no cover - compiled
+def own_stamp(  # pragma: no cover - compiled
+    subtracted: np.ndarray, segmentation: np.ndarray, label: int, x: float, y: float, half: float
+) -> tuple[np.ndarray, int, int]:
     """Cut a stamp around a source, each pixel of a neighbour replaced by the one opposite.
 
     Where the opposite pixel is a neighbour's too, or outside the image, it is zero: the rule of MASK_TYPE CORRECT.
@@ -49,7 +51,17 @@ def own_stamp(subtracted, segmentation, label, x, y, half):  # pragma: no cover 
 
 
 @njit(cache=True)
-def foreign_fraction(segmentation, label, x, y, cxx, cyy, cxy, radius, half):  # pragma: no cover - compiled
+def foreign_fraction(  # pragma: no cover - compiled
+    segmentation: np.ndarray,
+    label: int,
+    x: float,
+    y: float,
+    cxx: float,
+    cyy: float,
+    cxy: float,
+    radius: float,
+    half: float,
+) -> float:
     """Give the fraction of the pixels of an ellipse that belong to other sources.
 
     Parameters

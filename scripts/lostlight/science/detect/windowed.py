@@ -53,7 +53,15 @@ def windowed(
 
 
 @njit(cache=True)
-def _all_sources(subtracted, segmentation, x_px, y_px, sigma, variance, inverse_gain):  # pragma: no cover - compiled
+def _all_sources(  # pragma: no cover - compiled
+    subtracted: np.ndarray,
+    segmentation: np.ndarray,
+    x_px: Float,
+    y_px: Float,
+    sigma: Float,
+    variance: float,
+    inverse_gain: float,
+) -> tuple[Float, Float, Float]:
     n = len(x_px)
     x, y, snr = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
     for number in range(n):
@@ -67,7 +75,9 @@ def _all_sources(subtracted, segmentation, x_px, y_px, sigma, variance, inverse_
 
 
 @njit(cache=True)
-def _one_source(stamp, x, y, sigma, variance, inverse_gain):  # pragma: no cover - compiled
+def _one_source(  # pragma: no cover - compiled
+    stamp: Float, x: float, y: float, sigma: float, variance: float, inverse_gain: float
+) -> tuple[float, float, float]:
     """Shift the window until it is centred on its source."""
     ny, nx = stamp.shape
     snr = np.nan
