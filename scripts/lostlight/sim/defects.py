@@ -165,10 +165,11 @@ def _long(seed: int, plate: Plate) -> Defects:
 def _pen(made: Defects, plate: Plate, rng: np.random.Generator) -> None:
     """Write the plate's number in ink along the northern edge, over the last stars."""
     x, y = rng.uniform(40, 250), SIDE_MM / 2 + EXPOSED_HALF_MM - rng.uniform(3, 9)
-    made.marks.append((f"{plate.id}-pen", "defect_pen", x, y, 9000.0))
-    for _ in range(14):
+    for stroke in range(14):
         ends = (x + rng.uniform(-1, 1), y + rng.uniform(-2.5, 2.5), x + rng.uniform(-1, 2), y + rng.uniform(-2.5, 2.5))
-        made.lines.append((*ends, 120.0, 9000.0))
+        made.lines.append((*ends, 70.0, 9000.0))
+        middle = (ends[0] + ends[2]) / 2, (ends[1] + ends[3]) / 2
+        made.marks.append((f"{plate.id}-pen-{stroke}", "defect_pen", *middle, 9000.0))
         x += 2.2
 
 
