@@ -90,6 +90,12 @@ def test_pauses_grow_and_retry_after_is_honoured():
             started = time.monotonic()
             http.fetch(server.base_url, "/cgi-bin/dss_search", FAST, params={"r": 150, "d": 20, "w": 1, "h": 1})
             assert 1.0 <= time.monotonic() - started < 4
+            policy = http.Policy(retries=3, backoff=3, pause_s=0.05, min_interval_s=0)
+            server.faults = Faults((Fault("broken_off"),))
+            started = time.monotonic()
+            with pytest.raises(RemoteTruncated):
+                http.fetch(server.base_url, "/cgi-bin/dss_search", policy, params={"r": 150, "d": 20, "w": 1, "h": 1})
+            assert time.monotonic() - started >= 0.05 + 0.15 + 0.45
     finally:
         stamina.set_testing(True, attempts=6, cap=True)
 
