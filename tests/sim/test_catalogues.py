@@ -154,6 +154,7 @@ def test_usnob_has_its_junk_its_gaps_and_its_coarse_motions(sky: Sky, usnob: Tab
     assert len(bright) > 10
     assert 0.03 < np.mean(usnob["pmRA"] != 0) < 0.3, "most motions are given as zero"
     assert (usnob["Ndet"] >= 2).all()
+    assert len(set(usnob["USNO-B1.0"])) == len(usnob)
     assert np.array_equal(usnob["Ndet"], sum(np.isfinite(usnob[band]).astype(int) for band in usnob.colnames[-5:]))
 
 

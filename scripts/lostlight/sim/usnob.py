@@ -10,7 +10,7 @@ from lostlight.sim.truth import BRIGHT_LAYER, FAINT_LAYER, Truth
 
 ROW = np.dtype(
     [
-        ("USNO-B1.0", "U12"),
+        ("USNO-B1.0", "U16"),
         ("RAJ2000", "f8"),
         ("DEJ2000", "f8"),
         ("e_RAJ2000", "i4"),
@@ -20,11 +20,11 @@ ROW = np.dtype(
         ("pmDE", "i4"),
         ("muPr", "i2"),
         ("Ndet", "i2"),
-        ("B1mag", "f4"),
-        ("R1mag", "f4"),
-        ("B2mag", "f4"),
-        ("R2mag", "f4"),
-        ("Imag", "f4"),
+        ("B1mag", "f8"),
+        ("R1mag", "f8"),
+        ("B2mag", "f8"),
+        ("R2mag", "f8"),
+        ("Imag", "f8"),
     ]
 )
 BANDS = ("B1mag", "R1mag", "B2mag", "R2mag", "Imag")
@@ -142,6 +142,5 @@ def _spikes(sources: Rows, rng: np.random.Generator) -> Rows:
 
 
 def _names(dec_deg: Values, layer: int, cell: int) -> list[str]:
-    """Number the rows in zones of a tenth of a degree from the south pole, as the catalogue does."""
-    first = (cell * 2 + layer) % 1000 * 10_000
-    return [f"{int((dec + 90) * 10):04d}-{first + number:07d}" for number, dec in enumerate(dec_deg, 1)]
+    """Name the rows by zones of a tenth of a degree from the south pole, as the catalogue does, then by cell and row."""
+    return [f"{int((dec + 90) * 10):04d}-{2 * cell + layer:06d}{number:05d}" for number, dec in enumerate(dec_deg, 1)]
