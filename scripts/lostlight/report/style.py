@@ -58,6 +58,8 @@ _SETTINGS = {
     "figure.constrained_layout.use": True,
 }
 # Nothing else in this package draws, and a context would miss what a chart adds later: legends, colour bars, notes.
+# A user's own settings must not change the bytes of a report.
+matplotlib.rcdefaults()
 matplotlib.rcParams.update(_SETTINGS)
 
 

@@ -129,7 +129,7 @@ def stretch(cutout: NDArray[np.float32]) -> NDArray[np.uint8]:
         return np.full(cutout.shape, 200, np.uint8)
     sky, high = np.percentile(known, [50, 99.7])
     noise = 1.4826 * np.median(np.abs(known - sky)) or 1.0
-    low, high = sky - 2.5 * noise, max(high, sky + 8 * noise)
+    low, high = sky - 3 * noise, max(high, sky + 12 * noise)
     bent = np.arcsinh(4 * np.clip((np.nan_to_num(cutout, nan=low) - low) / (high - low), 0, 1)) / np.arcsinh(4)
     return np.where(np.isfinite(cutout), 255 - (235 * bent), 200).astype(np.uint8)
 
