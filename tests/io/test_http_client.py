@@ -89,7 +89,7 @@ def test_pauses_grow_and_retry_after_is_honoured():
         with serve(FakeSky(), faults=Faults((Fault("busy429", last=0, value=1),))) as server:
             started = time.monotonic()
             http.fetch(server.base_url, "/cgi-bin/dss_search", FAST, params={"r": 150, "d": 20, "w": 1, "h": 1})
-            assert 1.0 <= time.monotonic() - started < 4
+            assert 1.0 <= time.monotonic() - started < 10
             policy = http.Policy(retries=3, backoff=3, pause_s=0.05, min_interval_s=0)
             server.faults = Faults((Fault("broken_off"),))
             started = time.monotonic()
