@@ -19,19 +19,31 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-@pytest.fixture(scope="module")
-def tile():
-    """A plate that answers light as `PLATE` does, and what was measured on it."""
+def measured(log_flux, develop, headroom_adu):
+    """An image that answers light as `develop` does, and what was measured on it."""
     field = starfield(
-        4, shape=(523, 607), n_stars=330, widening=0.05, log_flux=(0.3, 2.0), rms_adu=NOISE_ADU, develop=PLATE.density
+        4, shape=(523, 607), n_stars=330, widening=0.05, log_flux=log_flux, rms_adu=NOISE_ADU, develop=develop
     )
     found, sky = first_pass(field.image, saturation_adu=13_500)
     chosen = select_stars(found, np.zeros(field.image.shape, bool), StarRules(20, 0.3, (2, 10)))
     psf = build_psf(sky.subtracted, sky.rms_map_adu, sample_of(found, chosen), 1, 25).model
     clear = (found["extraction_flags"] == 0) & (found["snr_win"] > 30)
     flux, peak = (np.asarray(found[name][clear], float) for name in ("flux_aper_adu", "flux_max_adu"))
-    response, psf_flux_adu = fit_response(flux, peak, psf, PLATE.headroom_adu)
+    response, psf_flux_adu = fit_response(flux, peak, psf, headroom_adu)
     return planting.Tile(field.image, sky.level_adu, sky.rms_map_adu, psf, psf_flux_adu, response)
+
+
+@pytest.fixture(scope="module")
+def tile():
+    """A photographic plate."""
+    return measured((0.3, 2.0), PLATE.density, PLATE.headroom_adu)
+
+
+def test_an_electronic_detector_answers_in_proportion():
+    camera = measured((3.6, 5.0), lambda light: light, 9000.0)
+    density = np.array([200.0, 1000.0, 4000.0, 8000.0])
+    light = camera.response.light(density)
+    assert density / light == pytest.approx(np.full(4, (density / light).mean()), rel=0.12)
 
 
 def test_density_and_light_are_each_others_inverse():

@@ -192,6 +192,6 @@ def _read_stars(path: Path) -> Stars:
         return Stars(
             x_px=rows["X_IMAGE"].astype(float) - 1,
             y_px=rows["Y_IMAGE"].astype(float) - 1,
-            chi2=rows["CHI2_PSF"].astype(float),
+            chi2=np.where(rows["CHI2_PSF"] > 0, rows["CHI2_PSF"].astype(float), np.nan),
             is_used=rows["FLAGS_PSF"] == 0,
         )

@@ -2,7 +2,7 @@
 
 Emulsion answers light with a toe, a straight part and a shoulder, so that faint stars look sharper and bright ones
 wider than the PSF of the stars in between. The curve is the logistic characteristic curve of density against the
-logarithm of light; its two parameters are found from how the peak of the stars grows with their flux.
+logarithm of light; its parameters are found from how the peak of the stars grows with their flux.
 """
 
 from dataclasses import dataclass
@@ -65,7 +65,8 @@ def fit_response(
     psf : PsfModel
         Profile of the stars, which is right at one flux only, because the profile changes with flux.
     headroom_adu : float
-        Density of saturation above the sky.
+        Density of the brightest pixels above the sky: full blackening lies there, or higher where the peaks of the
+        stars still grow in step with their flux, as on an electronic detector.
 
     Returns
     -------
@@ -80,19 +81,19 @@ def fit_response(
         return plain, float(np.median(flux_adu)) if len(flux_adu) else 0.05 * headroom_adu
     phi, inside = _reference(psf)
     scales = np.geomspace(0.1, 30, 40)
-    start = np.log([plain.half, 1.2, np.median(flux)])
+    start = np.log([plain.half, 1.2, np.median(flux), 1.0])
 
     def residual(parameters: FloatArray) -> FloatArray:
-        half, contrast, psf_flux = np.exp(parameters)
-        response = Response(headroom_adu, half, contrast)
+        half, contrast, psf_flux, beyond = np.exp(parameters)
+        response = Response(beyond * headroom_adu, half, contrast)
         stars = response.density(scales[:, None, None] * response.light(psf_flux * phi))
         model_peak, model_flux = stars.max(axis=2).mean(axis=1), (stars * inside).sum(axis=2).mean(axis=1)
         # The weak pull towards the start decides only where the stars do not.
         return np.append(np.log(np.interp(flux, model_flux, model_peak) / peak), 0.02 * (parameters - start))
 
-    low, high = np.log([0.2, 0.7, flux.min() / 3]), np.log([30, 4, flux.max() * 3])
-    half, contrast, psf_flux_adu = np.exp(least_squares(residual, start, bounds=(low, high)).x)
-    return Response(headroom_adu, float(half), float(contrast)), float(psf_flux_adu)
+    low, high = np.log([0.2, 0.7, flux.min() / 3, 0.999]), np.log([30, 4, flux.max() * 3, 30])
+    half, contrast, psf_flux_adu, beyond = np.exp(least_squares(residual, start, bounds=(low, high)).x).tolist()
+    return Response(beyond * headroom_adu, half, contrast), psf_flux_adu
 
 
 def _binned(flux_adu: FloatArray, peak_adu: FloatArray) -> tuple[FloatArray, FloatArray]:
