@@ -142,5 +142,5 @@ def _spikes(sources: Rows, rng: np.random.Generator) -> Rows:
 
 
 def _names(dec_deg: Values, layer: int, cell: int) -> list[str]:
-    """Name the rows by zones of a tenth of a degree from the south pole, as the catalogue does, then by cell and row."""
+    """Name rows by zones of 0.1 degree from the south pole, as the catalogue does, then by cell and row."""
     return [f"{int((dec + 90) * 10):04d}-{2 * cell + layer:06d}{number:05d}" for number, dec in enumerate(dec_deg, 1)]
