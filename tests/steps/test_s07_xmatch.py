@@ -69,16 +69,10 @@ def test_both_engines_give_the_same_tables(tmp_path, centre):
     # a second catalogue with duplicated rows and a first-epoch row beside every tenth star
     tile.other["gaia"] = Table(tile.usnob[[*range(300), *range(300)]], copy=True)
     _, one, ours = run(tile, EMBEDDED, "embedded")
-    _, two, theirs = run(tile, REFERENCE, "reference")
-    for role in ("matches", "unmatched", "detections"):
-        assert len(one[role]) == len(two[role]) > 0
-        for name in one[role].colnames:
-            if name == "separation_arcsec":
-                np.testing.assert_allclose(one[role][name], two[role][name], atol=1e-6)
-            else:
-                assert np.array_equal(one[role][name], two[role][name]), name
-    for role in ("local", "cdss"):
-        assert ours[role].read_bytes() == theirs[role].read_bytes()
+    _, _, theirs = run(tile, REFERENCE, "reference")
+    assert len(one["matches"]) > 300 and len(one["unmatched"]) == 12
+    for role in STEP.makes:
+        assert ours[role].read_bytes() == theirs[role].read_bytes(), role
 
 
 @pytest.mark.needs_stilts

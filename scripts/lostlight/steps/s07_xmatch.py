@@ -75,11 +75,14 @@ def xmatch(unit: Unit, params: XmatchParams, out: Outputs) -> Result:
         matched.append(join.matched_rows(field.detections, table, name, *found[name], field.radius_arcsec))
         undetected.append(join.untaken_rows(table, name, found[name][0], *corners))
     unmatched = field.detections[np.logical_and.reduce([index < 0 for index, _ in found.values()])]
-    matches, meta = vstack(matched), {"RADIUS": field.radius_arcsec, "PIXSCALE": wcs.pixel_scale_arcsec(header)}
+    matches, meta = (
+        vstack(matched, metadata_conflicts="silent"),
+        {"RADIUS": field.radius_arcsec, "PIXSCALE": wcs.pixel_scale_arcsec(header)},
+    )
     for role, rows, schema in (
         ("detections", field.detections, CORRECTED), ("matches", matches, columns.MATCHES),
         ("unmatched", unmatched, CORRECTED), ("xmatch", matches, columns.MATCHES), ("local", unmatched, CORRECTED),
-        ("cdss", vstack(undetected, join_type="inner"), UNDETECTED),
+        ("cdss", vstack(undetected, join_type="inner", metadata_conflicts="silent"), UNDETECTED),
     ):  # fmt: skip
         tables.write(rows, out[role], schema, meta)
         out.sizes[role] = [len(rows)]

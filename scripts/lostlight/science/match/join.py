@@ -31,7 +31,8 @@ def matched_rows(
     table = detections["src_id", "object_id", "ra_deg", "dec_deg"][found]
     counterpart = catalogue["ref_id", "is_second_epoch", "mag_ref"][index[found]]
     table["catalog"] = np.full(len(table), name, dtype="U8")
-    table["separation_arcsec"] = separation_arcsec[found]
+    # a microarcsecond: below it two ways of computing the same angle may differ
+    table["separation_arcsec"] = np.round(separation_arcsec[found], 6)
     table["radius_arcsec"] = np.full(len(table), radius_arcsec)
     for column in counterpart.colnames:
         table[column] = counterpart[column]
