@@ -120,11 +120,12 @@ def sky() -> None:
 @click.option("--seed", default=20, show_default=True, help="which sky")
 @click.option("--port", default=8020, show_default=True, help="0 picks a free one")
 @click.option("--fault", "faults", multiple=True, metavar="NAME[=VALUE]", help="switch a fault on; repeatable")
-def serve(seed: int, port: int, faults: tuple[str, ...]) -> None:
+@click.option("--attached", is_flag=True, hidden=True, help="end when standard input does")
+def serve(seed: int, port: int, faults: tuple[str, ...], attached: bool) -> None:
     """Serve the simulated sky as the archives would: DSS, VizieR, SkyBoT."""
     from lostlight.sim import local
 
-    local.serve_forever(seed, port, faults, announce=lambda url: click.echo(url))
+    local.serve_forever(seed, port, faults, announce=lambda url: click.echo(url), attached=attached)
 
 
 def _params(step_id: str, text: str, config: tuple[Path, ...]) -> Any:

@@ -31,22 +31,30 @@ def skies_of(params_json: str) -> Iterator[None]:
         os.environ[VARIABLE] = json.dumps(known, sort_keys=True)
         for server in servers:
             server.terminate()
-            server.wait()
+            server.communicate()
 
 
-def serve_forever(seed: int, port: int, faults: Sequence[str], announce: Callable[[str], None]) -> None:
-    """Serve a sky until interrupted, after its address was announced."""
+def serve_forever(
+    seed: int, port: int, faults: Sequence[str], announce: Callable[[str], None], attached: bool = False
+) -> None:
+    """Serve a sky until interrupted, after its address was announced.
+
+    An `attached` server ends with whoever started it, however that came to an end: it watches its standard input.
+    """
     from lostlight.sim.faults import parse
     from lostlight.sim.server import serve
 
     with serve(seed, port=port, faults=parse(faults)) as server:
         announce(server.base_url)
-        server.wait()
+        if attached:
+            sys.stdin.read()
+        else:
+            server.wait()
 
 
 def _start(seed: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "lostlight", "sky", "serve", "--seed", seed, "--port", "0"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "lostlight", "sky", "serve", "--seed", seed, "--port", "0", "--attached"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def _address(server: subprocess.Popen[str]) -> str:
