@@ -35,7 +35,8 @@ _PLATE_PREFIXES = (
     "AMDR",
 )
 _DATE_PREFIXES = ("DATE", "MJD", "JEPOCH", "BEPOCH", "TIMESYS", "OBSGEO")
-_SCALE_RANGE_ARCSEC = (0.001, 3600.0)
+_SCALE_RANGE_ARCSEC = (0.001, 1800.0)
+_LONGEST_PIXEL = 10.0
 
 
 def has_plate_solution(header: Header) -> bool:
@@ -125,7 +126,7 @@ def pixel_scale_arcsec(header: Header) -> float:
     NoWCS
         If the header has no usable sky mapping.
     """
-    return _scale_arcsec(sky_wcs(header), header)
+    return _pixel_arcsec(sky_wcs(header), header)[2]
 
 
 def centre_px(header: Header) -> tuple[float, float]:
@@ -171,25 +172,30 @@ def _read(header: Header) -> WCS | None:
 
 
 def _refuse_nonsense(wcs: WCS, header: Header) -> None:
-    scale = _scale_arcsec(wcs, header)
+    along_x, along_y, _ = _pixel_arcsec(wcs, header)
     low, high = _SCALE_RANGE_ARCSEC
-    if not low <= scale <= high:
+    usable = all(low <= side <= high for side in (along_x, along_y))
+    if not usable or not 1 / _LONGEST_PIXEL < along_x / along_y < _LONGEST_PIXEL:
         raise NoWCS(
-            f"the sky mapping in the header is not usable: a pixel would be {scale:g} arcsec wide",
+            f"the sky mapping in the header is not usable: a pixel would be {along_x:g} by {along_y:g} arcsec",
             hint="check CRVAL, CDELT and the CD matrix, or solve the image astrometrically again",
-            scale_arcsec=float(scale),
+            width_arcsec=along_x,
+            height_arcsec=along_y,
         )
 
 
-def _scale_arcsec(wcs: WCS, header: Header) -> float:
+def _pixel_arcsec(wcs: WCS, header: Header) -> tuple[float, float, float]:
+    """Sides along x and y of the central pixel, and the square root of its area."""
     x, y = centre_px(header) if "NAXIS1" in header and "NAXIS2" in header else tuple(wcs.wcs.crpix - 1)
     try:
         lon, lat = np.radians(wcs.all_pix2world([x, x + 1, x], [y, y, y + 1], 0))
     except ValueError:  # astropy's word for a singular matrix
-        return float("nan")
+        return float("nan"), float("nan"), float("nan")
     points = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
-    area = np.linalg.norm(np.cross(points[1] - points[0], points[2] - points[0]))
-    return float(np.degrees(np.sqrt(area)) * 3600)
+    sides = points[1:] - points[0]
+    area = np.linalg.norm(np.cross(*sides))
+    along_x, along_y, root = np.degrees([*np.linalg.norm(sides, axis=1), np.sqrt(area)]) * 3600
+    return float(along_x), float(along_y), float(root)
 
 
 def _is_icrs(wcs: WCS) -> bool:
