@@ -181,6 +181,20 @@ def test_solar_system_bodies(own_cache):
     assert table["rate_dec_arcsec_h"][0] == -12
 
 
+def test_blank_cells_are_missing_numbers():
+    field = '<FIELD ID="{0}" name="{0}" datatype="{1}"/>'
+    document = (
+        '<?xml version="1.0"?><VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE><TABLE>'
+        + field.format("R1mag", "float") + field.format("pmRA", "short") + field.format("Source", "long")
+        + "<DATA><TABLEDATA><TR><TD/><TD/><TD>4611686018427387905</TD></TR><TR><TD>12.5</TD><TD>-7</TD><TD>2</TD></TR>"
+        "</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+    ).encode()  # fmt: skip
+    table = vizier.parse(document, "a service")
+    assert [np.ma.is_masked(value) or np.isnan(value) for value in table["R1mag"]] == [True, False]
+    assert [np.ma.is_masked(value) for value in table["pmRA"]] == [True, False]
+    assert table["Source"][0] == 4611686018427387905
+
+
 @pytest.mark.parametrize("kind", ["empty", "header_only"])
 def test_no_bodies_is_an_answer_and_a_page_of_apology_is_not(own_cache, kind):
     with serve(FakeSky(), faults=Faults((Fault(kind),))) as server:

@@ -1,7 +1,7 @@
 """How archives and services write their answers: FITS cutouts, VizieR's VOTable and TSV, SkyBoT's VOTable."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from io import BytesIO
 
@@ -9,7 +9,7 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import Angle
 from astropy.io import fits
-from astropy.table import Table
+from astropy.table import Column, Table
 
 from lostlight.sim.faults import Fault
 
@@ -61,7 +61,7 @@ def select(table: Table, query: Mapping[str, str], faults: Mapping[str, Fault]) 
     """Apply the constraints, columns and row limit of a VizieR query; says whether rows were cut off openly."""
     for name, constraint in query.items():
         if name in table.colnames:
-            table = table[_satisfied(np.asarray(table[name], dtype=float), constraint)]
+            table = table[_satisfied(np.ma.filled(np.ma.asarray(table[name], dtype=float), np.nan), constraint)]
     wanted = [name for name in query.get("-out", "").split(",") if name in table.colnames]
     table = table[wanted or table.colnames]
     table = _spoiled(table, faults)
@@ -160,6 +160,7 @@ def _spoil_magnitudes(table: Table, faults: Mapping[str, Fault]) -> Table:
     if "nan_mags" in faults:
         for name in magnitudes:
             table[name] = np.nan
+            table[name].meta["missing"] = "NaN"
     if "sentinel_mags" in faults:
         for number, name in enumerate(magnitudes):
             values = np.ma.filled(np.ma.asarray(table[name], dtype=float), np.nan)
@@ -201,12 +202,15 @@ def _votable_type(dtype: np.dtype) -> str:
     )
 
 
-def _cells(column: object, quote: object) -> list[str]:
-    masked = np.ma.getmaskarray(np.ma.asarray(column))
-    if column.dtype.kind == "f":
-        # VizieR leaves a missing number blank; a service that writes NaN is one of the faults.
-        return ["" if hidden else f"{value:.10g}" for value, hidden in zip(np.ma.getdata(column), masked, strict=True)]
-    return ["" if hidden else quote(str(value)) for value, hidden in zip(np.ma.getdata(column), masked, strict=True)]
+def _cells(column: Column, quote: Callable[[str], str]) -> list[str]:
+    values, hidden = np.ma.getdata(column), np.ma.getmaskarray(np.ma.asarray(column))
+    if column.dtype.kind != "f":
+        return ["" if blank else quote(str(value)) for value, blank in zip(values, hidden, strict=True)]
+    # VizieR leaves a missing number blank; a service that writes NaN is one of the faults.
+    missing = str(column.meta.get("missing", ""))
+    return [
+        missing if blank else f"{value:.10g}" for value, blank in zip(values, hidden | np.isnan(values), strict=True)
+    ]
 
 
 def _drop(header: fits.Header, names: list[str]) -> None:
