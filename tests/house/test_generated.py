@@ -69,6 +69,6 @@ def test_every_preset_is_valid_and_changes_something(project):
             assert settings != config.load([base])
 
 
-def test_the_configuration_comes_as_the_demo(project):
-    base = project / "config" / "pipeline.yaml"
-    assert config.load([base, project / "config" / "presets" / "demo.yaml"]) == config.load([base])
+def test_the_configuration_comes_as_the_demo_and_else_as_the_defaults(project):
+    demo = project / "config" / "presets" / "demo.yaml"
+    assert config.load([project / "config" / "pipeline.yaml"]) == config.load([demo])
