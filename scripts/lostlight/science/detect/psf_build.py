@@ -31,7 +31,7 @@ _SAME_STAR_PX = 1.0
 
 @dataclass(frozen=True)
 class Built:
-    """A model and what became of each star of the sample: its reduced chi-square and whether it was used."""
+    """A model and what became of each star of the sample: its reduced chi-square, if looked at, and whether used."""
 
     model: PsfModel
     chi2: FloatArray
@@ -67,7 +67,9 @@ def build_psf(image: FloatArray, rms: ArrayLike, stars: StarSample, degree: int,
     """
     n_needed = (degree + 1) * (degree + 2) // 2 + 2
     _require(len(stars.x_px), n_needed, degree)
-    chosen = _thinned(stars)
+    sampled = _thinned(stars.flux_adu)
+    n_loaded, stars = len(stars.x_px), stars.subset(sampled)
+    chosen = np.ones(len(sampled), dtype=bool)
     model = _first_guess(image.shape, float(np.median(stars.fwhm_px)), degree, size)
     stamps = _cut(image, rms, stars, int(np.ceil(size // 2 * model.step_px)))
     x, y, flux = stars.x_px, stars.y_px, stars.flux_adu
@@ -81,8 +83,10 @@ def build_psf(image: FloatArray, rms: ArrayLike, stars: StarSample, degree: int,
         if turn < n_rounds:
             chosen &= _typical(chi2, chosen)
     n_used = int(np.count_nonzero(chosen))
-    model = replace(model, n_loaded=len(x), n_accepted=n_used, chi2=float(np.mean(chi2[chosen])))
-    return Built(model, chi2, chosen)
+    model = replace(model, n_loaded=n_loaded, n_accepted=n_used, chi2=float(np.mean(chi2[chosen])))
+    everyone = Built(model, np.full(n_loaded, np.nan), np.zeros(n_loaded, dtype=bool))
+    everyone.chi2[sampled], everyone.is_used[sampled] = chi2, chosen
+    return everyone
 
 
 def _require(n_stars: int, n_needed: int, degree: int) -> None:
@@ -95,12 +99,10 @@ def _require(n_stars: int, n_needed: int, degree: int) -> None:
         )
 
 
-def _thinned(stars: StarSample) -> BoolArray:
-    """Take at most `_N_STARS_MAX` stars, evenly over the range of fluxes."""
-    order = np.argsort(-stars.flux_adu, kind="stable")
-    chosen = np.zeros(len(order), dtype=bool)
-    chosen[order[:: max(int(np.ceil(len(order) / _N_STARS_MAX)), 1)]] = True
-    return chosen
+def _thinned(flux_adu: FloatArray) -> NDArray[np.int64]:
+    """Number at most `_N_STARS_MAX` stars, evenly over the range of fluxes."""
+    order = np.argsort(-flux_adu, kind="stable")
+    return np.sort(order[:: max(int(np.ceil(len(order) / _N_STARS_MAX)), 1)])
 
 
 def _typical(chi2: FloatArray, chosen: BoolArray) -> BoolArray:

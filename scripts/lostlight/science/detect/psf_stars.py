@@ -37,6 +37,11 @@ class StarSample:
     fwhm_px: FloatArray
     all_px: FloatArray
 
+    def subset(self, numbers: NDArray[np.int64]) -> "StarSample":
+        """Take some of the stars."""
+        own = (value[numbers] for value in (self.x_px, self.y_px, self.flux_adu, self.fwhm_px))
+        return StarSample(*own, self.all_px)
+
 
 def select_stars(found: Mapping[str, FloatArray], is_masked: BoolArray, rules: StarRules) -> BoolArray:
     """Choose the stars fit for a PSF model: clean, round, isolated and of the commonest size.
