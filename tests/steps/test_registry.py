@@ -92,7 +92,7 @@ def _job(step_id, run, upstream, policy=None):
 
 
 def _damage_one(run, upstream, needs):
-    """Cut one needed product of the first tile in half and make its manifest vouch for what is left."""
+    """Leave a kilobyte of one needed product of the first tile and make its manifest vouch for what is left."""
     for path in upstream:
         content = json.loads(path.read_text())
         unit = content["units"][0]
@@ -100,7 +100,7 @@ def _damage_one(run, upstream, needs):
         if not roles:
             continue
         product = run / unit["outputs"][roles[0]]["path"]
-        product.write_bytes(product.read_bytes()[: product.stat().st_size // 2])
+        product.write_bytes(product.read_bytes()[:1000])
         unit["outputs"][roles[0]]["sha256"] = atomic.sha256_file(product)
         del content["sha256"]
         path.write_text(json.dumps({**content, "sha256": atomic.sha256_json(content)}))
