@@ -5,6 +5,7 @@ import pytest
 from tests.starfield import add_star, first_pass, fwhm_at, starfield
 
 from lostlight.core.errors import TooFewSources
+from lostlight.science.detect import psf_build
 from lostlight.science.detect.psf_build import build_psf
 from lostlight.science.detect.psf_model import shape_at
 from lostlight.science.detect.psf_quality import Limits, faults
@@ -47,6 +48,18 @@ def test_the_width_follows_the_stars_over_the_image(field, built):
 def test_the_same_stars_give_the_same_model(field, built):
     again = build(field)[0]
     assert np.array_equal(again.model.basis, built.model.basis)
+
+
+def test_a_rich_field_is_thinned_evenly(field, built, monkeypatch):
+    monkeypatch.setattr(psf_build, "_N_STARS_MAX", 70)
+    thin, found, chosen = build(field)
+    assert thin.model.n_loaded == chosen.sum() > 100
+    assert 50 < thin.model.n_accepted <= 70
+    assert np.isfinite(thin.chi2).sum() <= 70
+    flux = np.asarray(found["flux_aper_adu"][chosen])
+    assert np.median(flux[thin.is_used]) == pytest.approx(np.median(flux), rel=0.15)
+    x, y = np.array([180.0]), np.array([200.0])
+    assert shape_at(thin.model, x, y)[0] == pytest.approx(shape_at(built.model, x, y)[0], rel=0.03)
 
 
 def test_what_is_not_a_star_is_left_out(field, built):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from astropy.io import fits as pyfits
+from scipy.spatial import cKDTree
 from tests.starfield import first_pass, starfield, tan_header
 from tests.steps.test_s04_psf import detected, psf_of
 
@@ -10,8 +11,10 @@ from lostlight.core.errors import NoWork
 from lostlight.core.params import CompletenessParams
 from lostlight.core.step import Outputs, Unit
 from lostlight.io import fits, tables
+from lostlight.science.detect.spread import measure_psf
 from lostlight.science.plate.wcs import pix_to_sky, sky_wcs
 from lostlight.science.vet.response import Response
+from lostlight.sim.sky import Sky
 from lostlight.steps.s01_plant import plant
 
 PLATE = Response(headroom_adu=11_000.0, half=3.0, contrast=1.8)
@@ -86,3 +89,44 @@ def test_nothing_to_plant_is_no_error(inputs, tmp_path):
     fits.write_mask(tmp_path / "all.mask.fits", mask, fits.read_header(inputs["mask"]))
     with pytest.raises(NoWork, match="100% of the tile is masked"):
         planted(tmp_path, {**inputs, "mask": tmp_path / "all.mask.fits"}, n_per_tile=5)
+
+
+@pytest.mark.soak
+def test_artificial_stars_are_found_as_often_as_real_ones(tmp_path):
+    """On a simulated plate, at equal signal to noise by the PSF at the true place, which owes nothing to detection."""
+    image, header = Sky(20).cutout(150.0, 20.0, 50, 46)
+    truth = Sky(20).truth(150.0, 20.0, 50, 46)
+    fits.write_image(tmp_path / "t.fits", image, header)
+    fits.write_mask(tmp_path / "t.mask.fits", np.zeros(image.shape, np.int32), header)
+    found = detected(tmp_path, image.astype(np.float32), header, "embedded")
+    _, model, _ = psf_of(tmp_path, found, "embedded")
+    made = {"psf": tmp_path / "embedded.psf", "psf_quality": tmp_path / "embedded.psf.fits"}
+    stars = truth[(truth["label"] == "star") & (truth["snr_plate"] > 1)]
+    tree = cKDTree(np.c_[stars["x_px"], stars["y_px"]])
+    alone = tree.query(tree.data, k=2)[0][:, 1] > 12
+    real = in_bins(image, stars["x_px"][alone], stars["y_px"][alone], model)
+    ours = np.zeros_like(real)
+    for seed in range(3):
+        inputs = {"image": tmp_path / "t.fits", "mask": tmp_path / "t.mask.fits", **made}
+        _, out = planted(tmp_path, inputs, seed=seed, n_per_tile=500, snr_range=(10, 60))
+        places = tables.read(out["planted"])
+        places = places[tree.query(np.c_[places["x_px"], places["y_px"]])[0] > 12]
+        ours += in_bins(fits.read_image(out["image"])[0], places["x_px"], places["y_px"], model)
+    (n_real, k_real), (n_ours, k_ours) = real, ours
+    assert min(n_real.min(), n_ours.min()) > 15
+    pooled = (k_real + k_ours + 1) / (n_real + n_ours + 2)
+    sigma = np.sqrt(pooled * (1 - pooled) * (1 / n_real + 1 / n_ours))
+    assert np.all(np.abs(k_real / n_real - k_ours / n_ours) < 3 * sigma + 0.05)
+    assert k_ours[0] / n_ours[0] < 0.2
+    assert k_ours[-1] / n_ours[-1] > 0.95
+
+
+def in_bins(image, x_px, y_px, model):
+    """Number of sources, and of detected ones, in bins of signal to noise measured by the PSF at given places."""
+    detections, sky = first_pass(np.asarray(image, np.float32))
+    light = measure_psf(sky.subtracted, sky.rms_adu, x_px, y_px, model)
+    x_px, y_px = np.asarray(x_px), np.asarray(y_px)
+    close = np.hypot(detections["x_px"] - x_px[:, None], detections["y_px"] - y_px[:, None]).min(axis=1) < 2
+    snr = light["flux_psf_adu"] / light["flux_psf_err_adu"]
+    edges = [14, 19, 23, 27, 33, 50]
+    return np.array([np.histogram(snr, edges)[0], np.histogram(snr[close], edges)[0]], float)
