@@ -120,7 +120,7 @@ def test_flagged_faint_and_masked_rows_do_not_shape_the_locus():
     clean, _ = locus_cuts(table, np.ones(600, bool))
     spoilt = Table(table, copy=True)
     usable = np.ones(600, bool)
-    for rows, name, value in ((slice(0, 60), "extraction_flags", 4), (slice(60, 120), "snr_win", 9.0)):
+    for rows, name, value in ((slice(0, 60), "extraction_flags", 2), (slice(60, 120), "snr_win", 9.0)):
         spoilt[name][rows] = value
         spoilt["spread_model"][rows] = 0.5
     usable[120:180], spoilt["spread_model"][120:180] = False, 0.5
@@ -129,6 +129,20 @@ def test_flagged_faint_and_masked_rows_do_not_shape_the_locus():
     assert cuts["LOCUS"][:180].all()
     assert np.mean(cuts["LOCUS"][180:] != clean["LOCUS"][180:]) < 0.02
     assert cuts["EXTRACTION"][:60].all() and cuts["SNR"][60:120].all()
+
+
+def test_saturated_stars_are_compared_with_their_equals():
+    """On a real red plate half of all detections saturate; a bright star that vanished must not be lost for that."""
+    rng = np.random.default_rng(57)
+    table = plate(rng, 1000)
+    saturated = np.asarray(table["snr_win"]) > 60
+    table["extraction_flags"][saturated] = 4
+    table["fwhm_px"][saturated] *= 2
+    cuts, metrics = locus_cuts(table, np.ones(1000, bool))
+    assert saturated.sum() > 300 and metrics["n_locus_stars"] == 1000
+    assert not cuts["EXTRACTION"].any() and cuts["LOCUS"][saturated].mean() < 0.06
+    table["extraction_flags"][0] = 4 + 2
+    assert locus_cuts(table, np.ones(1000, bool))[0]["EXTRACTION"][0]
 
 
 def test_a_missing_value_fails():

@@ -318,8 +318,8 @@ class FilterParams(Params):
     """catalogues whose match is a veto, where they were fetched"""
     epoch_logic: bool = True
     """a USNO-B row seen only at the first epoch proves no persistence"""
-    masked: tuple[str, ...] = ("SATURATED", "BRIGHT_STAR", "SPIKE", "GHOST", "EDGE", "BLANK", "TRAIL", "DEFECT")
-    """mask bits that cut a source"""
+    masked: tuple[str, ...] = ("BRIGHT_STAR", "SPIKE", "GHOST", "EDGE", "BLANK", "TRAIL", "DEFECT")
+    """mask bits that cut a source; saturation is left to the gates, as bright stars of a plate all saturate"""
     spike_radius_arcsec: Positive = 90
     """reach of the spike rule around bright catalogue stars"""
     spike_mag: float = 12.4

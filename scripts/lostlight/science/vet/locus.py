@@ -19,6 +19,9 @@ MIN_PER_BIN = 15
 MIN_CLEAN = 20
 """Clean detections below which a tile has no locus."""
 
+SATURATED = 4
+"""Extraction flag that is no fault here: on a plate every bright star saturates, and is compared with its equals."""
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -72,7 +75,8 @@ def locus_cuts(
 ) -> tuple[dict[str, Bools], dict[str, float]]:
     """Tell which detections lie off the stellar locus of their tile.
 
-    The locus is that of all clean detections, matched ones included: no flags, above the SNR limit, on usable pixels.
+    The locus is that of all clean detections, matched ones included: no extraction flags but saturation, above the SNR
+    limit, on usable pixels.
     SPREAD_MODEL and ln FWHM must lie within `k_sigma` on both sides, ELONGATION below on the upper. A value that is not
     a number fails.
 
@@ -109,7 +113,7 @@ def locus_cuts(
             "ln_fwhm": np.log(np.asarray(table["fwhm_px"], float)),
             "elongation": np.asarray(table["elongation"], float),
         }
-    extracted = np.asarray(table["extraction_flags"]) == 0
+    extracted = (np.asarray(table["extraction_flags"]) & ~SATURATED) == 0
     bright = np.asarray(table["snr_win"], float) > snr_min
     finite = np.isfinite(log_flux) & np.logical_and.reduce([np.isfinite(values) for values in shape.values()])
     clean = extracted & bright & usable & finite
