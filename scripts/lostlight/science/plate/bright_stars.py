@@ -166,7 +166,7 @@ def _spikes(
     n_lit = unbroken((excess > _LIT * SEGMENT_NOISE * rms_adu) | before, _GAP_SEGMENTS)
     if not on_image[:n_lit].any():
         return []
-    length = radius_px + min((n_lit + 1) * SEGMENT_PX, longest_px)
+    length = min(radius_px + (n_lit + 1) * SEGMENT_PX, longest_px)
     return [bar("SPIKE", (x, y, x + dx * length, y + dy * length), width_px) for dx, dy in _AXES]
 
 

@@ -46,10 +46,14 @@ def isolated_flaws(
 
 
 def neighbours_of(image: NDArray[np.float32], y_px: NDArray[np.intp], x_px: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Give the eight neighbours of each pixel, (n, 8); beyond the border the border's own pixels repeat."""
+    """Give the eight neighbours of each pixel, (n, 8), mirrored at the border of the image."""
     ny, nx = image.shape
-    columns = [image[np.clip(y_px + dy, 0, ny - 1), np.clip(x_px + dx, 0, nx - 1)] for dy, dx in _AROUND]
+    columns = [image[_mirrored(y_px + dy, ny), _mirrored(x_px + dx, nx)] for dy, dx in _AROUND]
     return np.stack(columns, axis=1) if len(y_px) else np.empty((0, len(columns)), dtype=image.dtype)
+
+
+def _mirrored(index: NDArray[np.intp], size: int) -> NDArray[np.intp]:
+    return (size - 1) - np.abs((size - 1) - np.abs(index))
 
 
 def _sharpest_share(share: NDArray[np.float32]) -> float:
