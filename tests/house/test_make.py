@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -56,3 +57,14 @@ def test_what_a_test_machine_runs_is_make(project):
     said = (project / ".ci" / "run").read_text().splitlines()
     assert "set -eu" in said
     assert said[-2:] == ["make tools", "make test"]
+
+
+def test_what_the_makefile_calls_exists(project):
+    text = (project / "Makefile").read_text()
+    said = subprocess.run(
+        [sys.executable, "-m", "lostlight", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    verbs = re.findall(r"\$\(BIN\)/lostlight ([a-z-]+)", text)
+    assert [verb for verb in verbs if not re.search(rf"^  {verb} ", said, re.MULTILINE)] == []
+    scripts = re.findall(r"\$\(BIN\)/python (\S+\.py)", text)
+    assert scripts and all((project / script).is_file() for script in scripts)
