@@ -6,12 +6,15 @@ import time
 import numpy as np
 import pytest
 from astropy.io import fits as afits
+from tests.fakesky import FakeSky
 from tests.plate_scene import header, line, plate
 
-from lostlight.core.errors import BadImage, NoWCS
+from lostlight.core.errors import BadImage, NoWCS, RemoteError
 from lostlight.core.params import MasksParams
 from lostlight.core.step import Outputs, Unit
 from lostlight.io import fits
+from lostlight.science.plate.wcs import sky_to_pix, sky_wcs
+from lostlight.sim.server import serve
 from lostlight.sim.sky import Sky
 from lostlight.steps.s02_masks import masks
 from lostlight.vocab import bits
@@ -109,6 +112,32 @@ def test_the_real_plate(tmp_path, shared_data):
     assert result.metrics["n_trails"] == 0
     assert result.metrics["n_flaws"] == 0
     assert 11800 < result.metrics["saturation_adu"] < 12900
+
+
+def test_bright_stars_from_a_catalogue_at_the_epoch_of_the_plate(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOSTLIGHT_CACHE", str(tmp_path / "cache"))
+    sky, image = FakeSky(), plate([], shape=(801, 843), seed=3)
+    cards = header(image.shape)
+    with serve(sky) as server:
+        _, out = run(tmp_path, image, cards, bright_stars="usnob", url=server.base_url)
+    text = out["regions"].read_text()
+    found = {(float(x), float(y)) for x, y in re.findall(r"circle\(([-\d.]+),([-\d.]+),[\d.]+\) # color=red", text)}
+    stars = sky.stars[sky.stars["R1mag"] < 12.4]
+    years = 1953.025 - 2000
+    dec = stars["DEJ2000"] + stars["pmDE"] * years / 3.6e6
+    ra = stars["RAJ2000"] + stars["pmRA"] * years / 3.6e6 / np.cos(np.radians(dec))
+    x, y = sky_to_pix(sky_wcs(cards), np.asarray(ra), np.asarray(dec))
+    near = (np.abs(x - 421) < 400) & (np.abs(y - 400) < 380)
+    assert near.sum() > 5
+    for one in zip(x[near] + 1, y[near] + 1, strict=True):
+        assert min(np.hypot(one[0] - a, one[1] - b) for a, b in found) < 0.05
+
+
+def test_no_catalogue_no_mask(tmp_path, monkeypatch):
+    """A mask without its bright stars would look like a clean one."""
+    monkeypatch.setenv("LOSTLIGHT_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(RemoteError):
+        run(tmp_path, plate([], shape=(101, 143), seed=3), bright_stars="gaia", offline=True)
 
 
 def test_a_simulated_tile_in_time(tmp_path):

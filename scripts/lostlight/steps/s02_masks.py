@@ -10,7 +10,7 @@ from lostlight.core.params import MasksParams
 from lostlight.core.step import Outputs, Result, Unit, step
 from lostlight.io import fits, http, regions, vizier
 from lostlight.science.match.catalogue import normalise
-from lostlight.science.plate.bright_catalogues import BRIGHT_CATALOGUES, REACH_DEG, brighter_than
+from lostlight.science.plate.bright_catalogues import BRIGHT_CATALOGUES, REACH_DEG, brighter_than, placed
 from lostlight.science.plate.bright_stars import BrightStars
 from lostlight.science.plate.cutout import circle_around
 from lostlight.science.plate.geometry import plate_centre_deg
@@ -57,7 +57,9 @@ def _catalogue_stars(header: Header, wcs: WCS, params: MasksParams) -> BrightSta
         policy=http.Policy.of(params),
         may_be_empty=True,
     )
-    stars = brighter_than(normalise(raw, catalogue, plate_epoch(header).year), params.bright_limit_mag)
+    stars = brighter_than(
+        normalise(placed(raw, catalogue), catalogue, plate_epoch(header).year), params.bright_limit_mag
+    )
     x, y = sky_to_pix(wcs, stars["ra_deg"], stars["dec_deg"])
     return BrightStars(x, y, np.asarray(stars["mag_ref"], dtype=np.float64))
 

@@ -19,6 +19,12 @@ TYCHO2 = Catalogue(
 BRIGHT_CATALOGUES: Mapping[str, Catalogue] = {"tycho2": TYCHO2, "gaia": GAIA, "usnob": USNOB}
 
 
+def placed(rows: Table, catalogue: Catalogue) -> Table:
+    """Keep the raw rows with a mean position; 109,000 of the 2.5 million Tycho-2 stars have none."""
+    ra = np.ma.filled(np.ma.asarray(rows[catalogue.ra], dtype=np.float64), np.nan)
+    return rows[np.isfinite(ra)]
+
+
 def brighter_than(stars: Table, limit_mag: float) -> Table:
     """Keep the rows of a normalised catalogue with a magnitude `mag_ref` below the limit, the brightest first."""
     mag = np.asarray(stars["mag_ref"], dtype=np.float64)
