@@ -111,6 +111,57 @@ def verify(run: Path) -> None:
     click.echo(check(_run_folder(run)))
 
 
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--artifacts", type=click.Path(path_type=Path), help="folder for page, candidates and package")
+@click.option("--dashboard", type=click.Path(path_type=Path), default=Path("dashboard"), show_default=True)
+def deliver(run: Path, artifacts: Path | None, dashboard: Path) -> None:
+    """Put the report and the package of a run where people look for them."""
+    from lostlight.io import archive
+    from lostlight.report.dashboard import publish
+
+    folder = _run_folder(run)
+    name, products = folder.resolve().name, folder / "09_summary" / "products"
+    target = artifacts or Path("artifacts") / name
+    publish(products, target, ("candidates.ecsv",))
+    archive.publish(folder / "10_package" / "products" / "package.zip", target, name)
+    click.echo(f"report: {publish(products, dashboard)}")
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--tiles", default=1, show_default=True, help="how many tiles to compare")
+def parity(run: Path, tiles: int) -> None:
+    """Measure tiles with the other engine and tell how the two differ."""
+    from lostlight.parity import told
+
+    for line in told(_run_folder(run), tiles):
+        click.echo(line)
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+def score(run: Path) -> None:
+    """Compare a run on the simulated sky with the truth."""
+    from lostlight.demo import recovered
+
+    for line in recovered(_run_folder(run)):
+        click.echo(line)
+
+
+@cli.command()
+def demo() -> None:
+    """Run all steps on seven tiles of the simulated sky, then compare with the truth."""
+    from lostlight import demo as shown
+
+    if status := shown.run():
+        sys.exit(status)
+    folder = Path("data/runs/demo")
+    for line in (*shown.engines(folder), *shown.recovered(folder)):
+        click.echo(line)
+    click.echo(f"report: {folder / '09_summary/products/report.html'}")
+
+
 @cli.group()
 def sky() -> None:
     """The simulated sky."""

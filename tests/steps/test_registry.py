@@ -14,6 +14,7 @@ from lostlight.core.errors import ContractError, LostlightError
 from lostlight.core.manifest import load, verify_outputs
 from lostlight.core.params import RunParams
 from lostlight.core.step import find
+from lostlight.sim import local
 from lostlight.vocab.steps import PLANT, STEPS
 
 PER_TILE = STEPS[2:9]
@@ -61,7 +62,8 @@ def test_an_input_that_cannot_be_read_fails_its_tile_alone(tiny_copy, step_id):
     upstream = [manifest_path(tiny_copy, before) for before in step.after]
     role = _damage_one(tiny_copy, upstream, step.needs)
     shutil.rmtree(tiny_copy / step_id)
-    manifest = runner.run(_job(step_id, tiny_copy, upstream, RunParams(max_failed_fraction=0.5)))
+    with local.skies_of(tiny_config().model_dump_json()):
+        manifest = runner.run(_job(step_id, tiny_copy, upstream, RunParams(max_failed_fraction=0.5)))
     failed = [unit for unit in manifest.units if unit.failure]
     assert len(failed) == 1, role
     assert failed[0].failure.traceback == "", failed[0].failure.traceback

@@ -13,9 +13,8 @@ rule deliver:
     localrule: True
     conda:
         "../../envs/pipeline.yaml"
+    params:
+        run=lambda wildcards, input: Path(input.summary).parents[1],
+        artifacts=lambda wildcards, output: Path(output.page).parent,
     shell:
-        "(products=$(dirname {input.summary})/products; package=$(dirname {input.package})/products/package.zip;"
-        " cp $products/report.html {output.page}; cp $products/candidates.ecsv {output.table};"
-        " cp $package {output.package}; sed s/package.zip/$(basename {output.package})/ $package.sha256 > {output.sha256};"
-        " mkdir -p dashboard; for name in report.html anomalies_minimal.csv; do"
-        " cp $products/$name dashboard/.$name; mv dashboard/.$name dashboard/$name; done) > {log} 2>&1"
+        "python -m lostlight deliver {params.run} --artifacts {params.artifacts} > {log} 2>&1"

@@ -16,7 +16,7 @@ from astropy_healpix import HEALPix, boundaries_lonlat, healpix_to_lonlat, lonla
 
 from lostlight.core import atomic
 from lostlight.core.errors import BadCatalogue, RemoteTruncated
-from lostlight.io import cache
+from lostlight.io import cache, http
 from lostlight.io.vizier import Question, empty, fetch, no_rows
 
 NSIDE = 64
@@ -81,7 +81,7 @@ def _cell(question: Question, cell: int, is_everywhere: bool) -> Table:
 
 def _path(question: Question, cell: int) -> Path:
     name = f"{_slug(question.catalog_id)}-{atomic.sha256_json(list(question.columns))[:8]}"
-    return cache.root() / "vizier" / _slug(question.service) / name / f"nside={NSIDE}" / f"healpix={cell}.parquet"
+    return cache.root() / "vizier" / _slug(http.identity(question.service)) / name / f"nside={NSIDE}" / f"healpix={cell}.parquet"
 
 
 def _fetch_cell(question: Question, cell: int, is_everywhere: bool) -> Table:

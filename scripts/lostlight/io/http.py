@@ -75,6 +75,11 @@ def resolve(service: str) -> str:
     return str(served[seed])
 
 
+def identity(service: str) -> str:
+    """Name a service for the cache: a simulated sky with its revision, so that another one is not taken for it."""
+    return f"{service}@{os.environ.get('LOSTLIGHT_SKY_REVISION', '')}" if service.startswith(SKY) else service
+
+
 def ask(
     service: str,
     path: str,
@@ -85,7 +90,7 @@ def ask(
     check: Check = lambda _: None,
 ) -> store.Answer:
     """Ask a service and remember the answer; see `fetch`."""
-    query = {"service": service, "path": path, "params": dict(params or {}), "body": body}
+    query = {"service": identity(service), "path": path, "params": dict(params or {}), "body": body}
     return store.remembered(
         query,
         lambda: fetch(service, path, policy, params=params, body=body, check=check),

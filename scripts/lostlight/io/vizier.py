@@ -50,7 +50,7 @@ class Question:
             "filters": dict(self.filters),
             "columns": list(self.columns),
         }
-        return {"service": self.service, "path": PATH, "params": params}
+        return {"service": http.identity(self.service), "path": PATH, "params": params}
 
     @property
     def body(self) -> str:

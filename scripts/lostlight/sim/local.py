@@ -1,5 +1,6 @@
 """A simulated sky at hand: started for as long as a step needs it, found by its seed."""
 
+import hashlib
 import json
 import os
 import re
@@ -7,11 +8,23 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 
 from lostlight.core.errors import LostlightError
 
 VARIABLE = "LOSTLIGHT_SKY"
 """Environment variable that maps seeds to addresses, as JSON; it reaches every worker of a step."""
+
+REVISION = "LOSTLIGHT_SKY_REVISION"
+"""Environment variable by which caches tell the answers of this simulation from those of another version."""
+
+
+@cache
+def revision() -> str:
+    """Identify this version of the simulation by its sources."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 
 @contextmanager
@@ -26,6 +39,7 @@ def skies_of(params_json: str) -> Iterator[None]:
     try:
         addresses = {seed: _address(server) for seed, server in zip(missing, servers, strict=True)}
         os.environ[VARIABLE] = json.dumps({**known, **addresses}, sort_keys=True)
+        os.environ[REVISION] = revision()
         yield
     finally:
         os.environ[VARIABLE] = json.dumps(known, sort_keys=True)
