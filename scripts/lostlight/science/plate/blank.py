@@ -123,11 +123,8 @@ def _grown_to_edge(flat: NDArray[np.bool_], image: NDArray[np.float32]) -> NDArr
     if not flat.any():
         return np.zeros(image.shape, dtype=bool)
     near = _enlarge(binary_dilation(flat, structure=np.ones((3, 3)), iterations=2), image.shape)
-    values = np.unique(image[_enlarge(flat, image.shape)])
-    same = near & np.isin(image, values)
-    found, _ = label(same)
-    kept = np.unique(found[_enlarge(flat, image.shape) & same])
-    return np.isin(found, kept[kept > 0])
+    near[near] = np.isin(image[near], np.unique(image[_enlarge(flat, image.shape)]))
+    return near
 
 
 def _connected(area: NDArray[np.bool_], least: int) -> NDArray[np.bool_]:
