@@ -26,7 +26,7 @@ _SPIKE_ARCSEC, _SPIKE_MAG, _SPIKE_SLOPE = 102.0, 14.5, 0.16
 _SPIKE_WIDTH_ARCSEC = 10.2
 _GHOST_MAG, _GHOST_SHIFT, _GHOST_ARCSEC = 9.0, 0.03, 36.0
 
-_LIT = 2.0
+_LIT = 3.0
 _AXES = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))
 _DIAGONALS = tuple((x * math.sqrt(0.5), y * math.sqrt(0.5)) for x in (1, -1) for y in (1, -1))
 _GAP_SEGMENTS = 1
