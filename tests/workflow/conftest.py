@@ -18,12 +18,15 @@ import sys
 from pathlib import Path
 
 arguments = sys.argv[1:]
-out = Path(arguments[arguments.index("--out") + 1])
-out.parent.mkdir(parents=True, exist_ok=True)
-out.write_text("\\n".join(arguments))
-(out.parent / "products").mkdir(exist_ok=True)
-for name in ("report.html", "candidates.ecsv", "anomalies_minimal.csv", "package.zip", "package.zip.sha256"):
-    (out.parent / "products" / name).write_text(name)
+if arguments[0] == "deliver":
+    out = Path(arguments[arguments.index("--artifacts") + 1])
+    run = Path(arguments[1]).name
+    written = [out / name for name in ("report.html", "candidates.ecsv", f"{run}.zip", f"{run}.zip.sha256")]
+else:
+    written = [Path(arguments[arguments.index("--out") + 1])]
+for path in written:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\\n".join(arguments))
 '''
 
 

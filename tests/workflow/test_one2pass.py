@@ -8,6 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from lostlight.core.atomic import sha256_file
 from lostlight.core.manifest import load
 from lostlight.report.verify import verify
 
@@ -161,8 +162,9 @@ def test_from_a_position_to_the_report(smoke):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "report: data/runs/smoke/09_summary/products/report.html" in done.stdout
     assert "100 %" in done.stderr
-    assert (folder / "artifacts/smoke/smoke.zip").is_file()
-    assert (folder / "dashboard/report.html").is_file()
+    package = folder / "artifacts/smoke/smoke.zip"
+    assert package.with_name("smoke.zip.sha256").read_text().split() == [sha256_file(package), "smoke.zip"]
+    assert {path.name for path in (folder / "dashboard").iterdir()} == {"report.html", "anomalies_minimal.csv"}
     for manifest in folder.glob("data/runs/smoke/**/manifest.json"):
         assert load(manifest).counts["failed"] == 0, manifest
     verify(folder / "data/runs/smoke")
