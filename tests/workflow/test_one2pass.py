@@ -141,7 +141,8 @@ def test_a_dry_run_leaves_nothing_behind(project, tmp_path):
     assert not (tmp_path / "data").exists()
 
 
-def test_what_cannot_be_fetched_ends_with_the_code_for_a_remote_service(project, tmp_path):
+def test_what_cannot_be_fetched_ends_with_the_code_for_a_remote_service(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("LOSTLIGHT_CACHE", str(tmp_path / "nothing cached"))
     done = start(project, tmp_path, "one2pass.py", "--run-id", "off", "--to-step", "1", download={"offline": True})
     assert done.returncode == 6, done.stderr
     assert "offline is set" in done.stderr
