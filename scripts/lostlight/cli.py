@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from lostlight import __version__
-from lostlight.core.errors import ConfigError, LostlightError
+from lostlight.core.errors import STORAGE, ConfigError, LostlightError, StorageError
 
 
 class _Group(click.Group):
@@ -20,8 +20,16 @@ class _Group(click.Group):
         try:
             return super().main(*args, **kwargs)
         except LostlightError as error:
-            click.echo(f"lostlight: {error}", err=True)
-            sys.exit(error.exit_code)
+            _leave(error)
+        except OSError as error:
+            if error.errno not in STORAGE:
+                raise
+            _leave(StorageError.of(error))
+
+
+def _leave(error: LostlightError) -> NoReturn:
+    click.echo(f"lostlight: {error}", err=True)
+    sys.exit(error.exit_code)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -62,4 +62,5 @@ def _lines(tile: str, parity: Table) -> Iterator[str]:
     yield f"{tile}: {100 * common:.1f} % of detections in common, {100 * flags:.1f} % of them flagged alike"
     for row in parity:
         kind = "relative " if row["is_relative"] else ""
-        yield f"  {row['column']:16} {kind + 'difference':19} median {row['median']:9.2g}   95 % within {row['p95']:9.2g}"
+        spread = f"median {row['median']:9.2g}   95 % within {row['p95']:9.2g}"
+        yield f"  {row['column']:16} {kind + 'difference':19} {spread}"

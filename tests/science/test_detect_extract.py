@@ -8,8 +8,7 @@ from lostlight.core.errors import BadImage
 from lostlight.core.params import MeasureParams
 from lostlight.science.detect import background, embedded
 from lostlight.science.detect import extract as extraction
-from lostlight.science.detect.extract import BLENDED, SATURATED, TRUNCATED
-from lostlight.vocab.extraction import EXTRACTED
+from lostlight.vocab.extraction import BLENDED, EXTRACTED, SATURATED, TRUNCATED
 
 KNOBS = MeasureParams(engine="embedded")
 

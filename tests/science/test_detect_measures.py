@@ -7,12 +7,13 @@ from tests.starfield import starfield
 
 from lostlight.core.params import MeasureParams
 from lostlight.science.detect import background
-from lostlight.science.detect.extract import APERTURE_INCOMPLETE, NEIGHBOURS, find_sources
+from lostlight.science.detect.extract import find_sources
 from lostlight.science.detect.kron import photometry
 from lostlight.science.detect.neighbours import foreign_fraction, own_stamp
 from lostlight.science.detect.pixels import window
 from lostlight.science.detect.shape import core_fwhm
 from lostlight.science.detect.windowed import windowed
+from lostlight.vocab.extraction import APERTURE_INCOMPLETE, NEIGHBOURS
 
 KNOBS = MeasureParams(engine="embedded")
 

@@ -63,7 +63,7 @@ def test_the_clip_is_about_the_stars_of_the_tile():
 
 
 def test_without_stars_nothing_passes_the_clip():
-    table = Table(rows=[star(extraction_flags=4)] * 5)
+    table = Table(rows=[star(extraction_flags=2)] * 5)
     assert published_cuts(table, 1.7)["CLIP"].all()
 
 

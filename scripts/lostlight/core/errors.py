@@ -22,6 +22,7 @@
     │   ├── BadPSF                    no acceptable model at any degree
     │   ├── BadAstrometry             too few ties, or residuals too large
     │   └── BadMatch                  the match does not survive its own validation
+    ├── StorageError             1    the disk is full, or a folder may not be read or written
     └── TooManyFailures          4    raised by the runner alone
     NoWork                            not an error: nothing to do for this unit, and why
 
@@ -29,9 +30,15 @@ A ``RemoteError`` or ``ToolFailed`` raised inside a step fails that unit, like a
 ``ToolMissing`` ends the step. Anything outside this tree is a bug.
 """
 
+import errno
 from collections.abc import Mapping
+from pathlib import Path
 
 Fact = str | int | float | bool | None
+
+
+STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO})
+"""What the operating system says when the fault lies with the disk, and with no program or tile."""
 
 
 class LostlightError(Exception):
@@ -164,6 +171,20 @@ class BadAstrometry(UnitError):
 
 class BadMatch(UnitError):
     """A match that does not survive its own validation."""
+
+
+class StorageError(LostlightError):
+    """The disk is full, or a folder may not be read or written."""
+
+    @classmethod
+    def of(cls, error: OSError) -> "StorageError":
+        """Say what the operating system said, and where."""
+        where = Path(str(error.filename)).name if error.filename else "a file of the run"
+        return cls(
+            f"{where}: {error.strerror or error}",
+            hint="make room, or mend the permissions of the folder, and run again; finished tiles are kept",
+            errno=error.errno,
+        )
 
 
 class TooManyFailures(LostlightError):

@@ -1,11 +1,12 @@
 """What a step says it did: a pure function of content, without clock, host or absolute path."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from lostlight.core import atomic
 from lostlight.core.errors import ContractError, Fact
@@ -62,6 +63,12 @@ class UnitRecord(_Record):
     checks: tuple[Check, ...] = ()
     warnings: tuple[str, ...] = ()
     failure: Failure | None = None
+
+    @field_validator("facts", "metrics")
+    @classmethod
+    def _without_nan(cls, values: dict[str, Fact]) -> dict[str, Fact]:
+        # JSON has no word for NaN or infinity; a value that is not known is null.
+        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
 
 
 class Parent(_Record):

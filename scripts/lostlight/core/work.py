@@ -18,7 +18,15 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from lostlight.core import atomic, log
-from lostlight.core.errors import ConfigError, ContractError, LostlightError, NoWork, ToolMissing
+from lostlight.core.errors import (
+    STORAGE,
+    ConfigError,
+    ContractError,
+    LostlightError,
+    NoWork,
+    StorageError,
+    ToolMissing,
+)
 from lostlight.core.manifest import Failure, Product, UnitRecord
 from lostlight.core.params import Params
 from lostlight.core.step import Outputs, Result, Step, Unit, find, seed_of
@@ -94,7 +102,9 @@ def _run_one(place: Workplace, unit: Unit, inputs: dict[str, Product]) -> tuple[
             record = fresh.model_copy(update={"status": "skipped", "warnings": (str(why),)})
         except LostlightError as error:
             record = _failed(fresh, error)
-        except Exception as error:  # noqa: BLE001  (a bug: recorded here, and the step exits non-zero)
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in STORAGE:
+                raise StorageError.of(error) from error
             record = _failed(fresh, error, bug=True)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
@@ -107,8 +117,9 @@ def _run_one(place: Workplace, unit: Unit, inputs: dict[str, Product]) -> tuple[
 
 
 def _succeeded(fresh: UnitRecord, result: Result, outputs: dict[str, Product]) -> UnitRecord:
-    return fresh.model_copy(
-        update={
+    return UnitRecord(
+        **{
+            **dict(fresh),
             "outputs": outputs,
             "metrics": dict(result.metrics),
             "checks": tuple(result.checks),

@@ -81,7 +81,14 @@ def _cell(question: Question, cell: int, is_everywhere: bool) -> Table:
 
 def _path(question: Question, cell: int) -> Path:
     name = f"{_slug(question.catalog_id)}-{atomic.sha256_json(list(question.columns))[:8]}"
-    return cache.root() / "vizier" / _slug(http.identity(question.service)) / name / f"nside={NSIDE}" / f"healpix={cell}.parquet"
+    return (
+        cache.root()
+        / "vizier"
+        / _slug(http.identity(question.service))
+        / name
+        / f"nside={NSIDE}"
+        / f"healpix={cell}.parquet"
+    )
 
 
 def _fetch_cell(question: Question, cell: int, is_everywhere: bool) -> Table:

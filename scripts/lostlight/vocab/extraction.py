@@ -29,3 +29,6 @@ EXTRACTED: Schema = (
     "flux_aper_adu", "flux_aper_err_adu", "flux_max_adu", "background_adu", "snr_win", "extraction_flags",
 )  # fmt: skip
 """Columns that an engine measures without a PSF and without a sky solution."""
+
+NEIGHBOURS, BLENDED, SATURATED, TRUNCATED, APERTURE_INCOMPLETE, DEBLEND_OVERFLOW = 1, 2, 4, 8, 16, 64
+"""SExtractor's extraction flags."""

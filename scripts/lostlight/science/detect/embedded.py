@@ -4,11 +4,11 @@ import numpy as np
 from astropy.table import Table
 
 from lostlight.science.detect.background import Background
-from lostlight.science.detect.extract import SATURATED, find_sources, isophotal_flags
+from lostlight.science.detect.extract import find_sources, isophotal_flags
 from lostlight.science.detect.kron import photometry
 from lostlight.science.detect.shape import core_fwhm
 from lostlight.science.detect.windowed import windowed
-from lostlight.vocab.extraction import EXTRACTED, Knobs
+from lostlight.vocab.extraction import EXTRACTED, SATURATED, Knobs
 
 
 def extract(sky: Background, knobs: Knobs, saturation_adu: float) -> Table:

@@ -7,7 +7,7 @@ import sep
 
 from lostlight.core.errors import BadImage
 from lostlight.science.detect.background import Background
-from lostlight.vocab.extraction import Knobs
+from lostlight.vocab.extraction import BLENDED, DEBLEND_OVERFLOW, TRUNCATED, Knobs
 
 # The default filter of SExtractor, "default.conv": all-ground convolution mask with FWHM = 2 pixels.
 KERNEL = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], dtype=np.float32)
@@ -15,9 +15,6 @@ KERNEL = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], dtype=np.float32)
 _PIXEL_STACK = 3_000_000
 _BLEND_LIMIT = 20_000
 _SEP_MERGED, _SEP_TRUNCATED, _SEP_OVERFLOW = 1, 2, 4
-
-BLENDED, SATURATED, TRUNCATED, APERTURE_INCOMPLETE, NEIGHBOURS, DEBLEND_OVERFLOW = 2, 4, 8, 16, 1, 64
-"""Extraction flags as SExtractor writes them."""
 
 
 class Sources(NamedTuple):

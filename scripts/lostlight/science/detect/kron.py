@@ -7,9 +7,9 @@ import numpy as np
 import sep
 
 from lostlight.science.detect.background import Background
-from lostlight.science.detect.extract import APERTURE_INCOMPLETE, NEIGHBOURS, Sources
+from lostlight.science.detect.extract import Sources
 from lostlight.science.detect.neighbours import foreign_fraction, own_stamp
-from lostlight.vocab.extraction import Knobs
+from lostlight.vocab.extraction import APERTURE_INCOMPLETE, NEIGHBOURS, Knobs
 
 _SEARCH_RADIUS = 6.0  # the Kron radius is measured within this many rms radii
 _KRON_FACTOR, _KRON_MINIMUM = 2.5, 3.5  # PHOT_AUTOPARAMS

@@ -5,6 +5,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from lostlight.science.match.residual import MAD_TO_SIGMA
+from lostlight.vocab.extraction import SATURATED
 
 STATED_SCALE_ARCSEC = 1.7
 """Pixel scale the cuts in pixels were stated for."""
@@ -47,7 +48,8 @@ def published_cuts(
     height = _values(table, "y_max_px") - _values(table, "y_min_px")
     low, high = fwhm_range_px
     passes = {
-        "EXTRACTION": np.asarray(table["extraction_flags"]) == 0,
+        # The published FLAGS = 0 never saw saturation: its level, 50000, is above the density of every plate.
+        "EXTRACTION": (np.asarray(table["extraction_flags"]) & ~SATURATED) == 0,
         "SNR": _values(table, "snr_win") > snr_min,
         "SPREAD": _values(table, "spread_model") > spread_min,
         "FWHM": (fwhm * pixel > low) & (fwhm * pixel < high),

@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 
 from lostlight.core.errors import TooFewSources
 from lostlight.science.match.residual import MAD_TO_SIGMA
+from lostlight.vocab.extraction import SATURATED
 
 MIN_PER_BIN = 15
 """Detections per flux bin below which a median and a MAD mean little; there are fewer bins then."""
 
 MIN_CLEAN = 20
 """Clean detections below which a tile has no locus."""
-
-SATURATED = 4
-"""Extraction flag that is no fault here: on a plate every bright star saturates, and is compared with its equals."""
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -113,6 +111,7 @@ def locus_cuts(
             "ln_fwhm": np.log(np.asarray(table["fwhm_px"], float)),
             "elongation": np.asarray(table["elongation"], float),
         }
+    # Saturation is no fault here: on a plate every bright star saturates, and is compared with its equals.
     extracted = (np.asarray(table["extraction_flags"]) & ~SATURATED) == 0
     bright = np.asarray(table["snr_win"], float) > snr_min
     finite = np.isfinite(log_flux) & np.logical_and.reduce([np.isfinite(values) for values in shape.values()])
