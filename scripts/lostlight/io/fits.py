@@ -97,8 +97,10 @@ def write_hdus(path: Path, hdus: fits.HDUList) -> None:
         hdu.header.remove("DATE", ignore_missing=True, remove_all=True)
         # `when` becomes the comment of the cards; left alone it would be the time of day.
         hdu.add_checksum(when="checksum")
-    with atomic.replacing(path) as staging:
-        hdus.writeto(staging, output_verify="silentfix")
+    content = io.BytesIO()
+    hdus.writeto(content, output_verify="silentfix")
+    # Through memory, because astropy writing to a full disk does not say that it is full.
+    atomic.write_bytes(path, content.getvalue())
 
 
 def read_mask(path: Path) -> np.ndarray:
