@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lostlight.core.errors import TooFewSources
 from lostlight.science.match.residual import MAD_TO_SIGMA
-from lostlight.vocab.extraction import SATURATED
+from lostlight.vocab.extraction import BLENDED, NEIGHBOURS, SATURATED
 
 MIN_PER_BIN = 15
 """Detections per flux bin below which a median and a MAD mean little; there are fewer bins then."""
@@ -111,11 +111,14 @@ def locus_cuts(
             "ln_fwhm": np.log(np.asarray(table["fwhm_px"], float)),
             "elongation": np.asarray(table["elongation"], float),
         }
+    extraction = np.asarray(table["extraction_flags"])
     # Saturation is no fault here: on a plate every bright star saturates, and is compared with its equals.
-    extracted = (np.asarray(table["extraction_flags"]) & ~SATURATED) == 0
+    unblended = (extraction & ~SATURATED) == 0
+    # Nor are neighbours: what they did to a source shows in its shape, and the shape is what decides.
+    extracted = (extraction & ~(SATURATED | BLENDED | NEIGHBOURS)) == 0
     bright = np.asarray(table["snr_win"], float) > snr_min
     finite = np.isfinite(log_flux) & np.logical_and.reduce([np.isfinite(values) for values in shape.values()])
-    clean = extracted & bright & usable & finite
+    clean = unblended & bright & usable & finite
     deviation = {
         name: fit_locus(log_flux[clean], values[clean], n_bins).deviation(log_flux, values)
         for name, values in shape.items()
