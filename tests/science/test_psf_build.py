@@ -5,7 +5,6 @@ import pytest
 from tests.starfield import add_star, first_pass, fwhm_at, starfield
 
 from lostlight.core.errors import TooFewSources
-from lostlight.science.detect import psf_build
 from lostlight.science.detect.psf_build import build_psf
 from lostlight.science.detect.psf_model import shape_at
 from lostlight.science.detect.psf_quality import Limits, faults
@@ -14,11 +13,12 @@ from lostlight.science.detect.psf_stars import StarRules, sample_of, select_star
 RULES = StarRules(min_snr=20, max_ellipticity=0.3, fwhm_range_px=(2, 10))
 
 
-def build(field, image=None, degree=2, mask=None, size=25):
+def build(field, image=None, degree=2, mask=None, size=25, **options):
     image = field.image if image is None else image
     found, sky = first_pass(image)
     chosen = select_stars(found, np.zeros(image.shape, bool) if mask is None else mask, RULES)
-    return build_psf(sky.subtracted, sky.rms_map_adu, sample_of(found, chosen), degree, size), found, chosen
+    built = build_psf(sky.subtracted, sky.rms_map_adu, sample_of(found, chosen), degree, size, **options)
+    return built, found, chosen
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +50,8 @@ def test_the_same_stars_give_the_same_model(field, built):
     assert np.array_equal(again.model.basis, built.model.basis)
 
 
-def test_a_rich_field_is_thinned_evenly(field, built, monkeypatch):
-    monkeypatch.setattr(psf_build, "_N_STARS_MAX", 70)
-    thin, found, chosen = build(field)
+def test_a_rich_field_is_thinned_evenly(field, built):
+    thin, found, chosen = build(field, max_stars=70)
     assert thin.model.n_loaded == chosen.sum() > 100
     assert 50 < thin.model.n_accepted <= 70
     assert np.isfinite(thin.chi2).sum() <= 70

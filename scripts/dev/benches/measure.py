@@ -21,11 +21,6 @@ def cost() -> Iterator[Cost]:
     used.cpu_s = _cpu_s() - before
 
 
-def peak_mb() -> float:
-    """Largest resident size that any finished child, or this process, has had."""
-    return max(_usage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
-
-
 @dataclass
 class Row:
     """One line of the table."""

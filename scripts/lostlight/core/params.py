@@ -187,6 +187,8 @@ class PsfParams(Params):
     """stars more elliptical are not used"""
     fwhm_range_px: tuple[Positive, Positive] = (2, 10)
     """FWHM of the stars used, at 1.7 arcsec a pixel"""
+    max_stars: int = Field(300, ge=30)
+    """most stars used, evenly over their fluxes; more make the model slower, not better"""
     min_accepted: int = Field(30, ge=3)
     """fewest stars that make a model"""
     chi2_range: tuple[Positive, Positive] = (0.5, 2)

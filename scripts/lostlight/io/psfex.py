@@ -31,6 +31,7 @@ class Settings:
     min_snr: float
     max_ellipticity: float
     fwhm_range_px: tuple[float, float]
+    max_stars: int = 300
 
     def options(self) -> list[str]:
         """Give them as PSFEx's options."""
@@ -123,7 +124,8 @@ def run(catalogue: Path, model: Path, settings: Settings, is_masked: NDArray[np.
     """Model the PSF of the stars in a catalogue of source-extractor.
 
     Rows with unmeasured values (1e30) stretch PSFEx's polynomial scale until the model is meaningless, so they are left
-    out, and with them the rows on masked pixels.
+    out, and with them the rows on masked pixels. Its time grows with the number of stars, its model hardly improves
+    beyond a few hundred, so of more only as many as `settings` say are handed over.
 
     Parameters
     ----------
@@ -151,7 +153,7 @@ def run(catalogue: Path, model: Path, settings: Settings, is_masked: NDArray[np.
     """
     with TemporaryDirectory() as folder:
         work = Path(folder)
-        _write_cleaned(catalogue, work / "stars.cat", is_masked)
+        _write_cleaned(catalogue, work / "stars.cat", is_masked, settings)
         args = ["stars.cat", "-c", tools.config_file("psfex/tile.psfex"), "-OUTCAT_NAME", "used.cat", "-PSF_DIR", "."]
         tools.run("psfex", [*args, *settings.options()], work, timeout_s)
         if not (work / "stars.psf").exists():
@@ -160,7 +162,20 @@ def run(catalogue: Path, model: Path, settings: Settings, is_masked: NDArray[np.
         return _read_stars(work / "used.cat")
 
 
-def _write_cleaned(catalogue: Path, path: Path, is_masked: NDArray[np.bool_]) -> None:
+def _thinned(rows: fits.FITS_rec, settings: Settings) -> fits.FITS_rec:
+    """Keep at most ``settings.max_stars`` of the rows PSFEx would take for stars, evenly over the ranks of flux."""
+    width_px = 2 * rows["FLUX_RADIUS"]
+    low, high = settings.fwhm_range_px
+    is_star = (rows["SNR_WIN"] >= settings.min_snr) & (rows["FLAGS"] <= 1) & (width_px >= low) & (width_px <= high)
+    stars = np.flatnonzero(is_star)
+    if len(stars) <= settings.max_stars:
+        return rows
+    ranked = stars[np.argsort(-np.reshape(rows["FLUX_APER"], (len(rows), -1))[stars, 0], kind="stable")]
+    places = np.linspace(0, len(ranked) - 1, settings.max_stars).round().astype(np.int64)
+    return rows[np.sort(ranked[places])]
+
+
+def _write_cleaned(catalogue: Path, path: Path, is_masked: NDArray[np.bool_], settings: Settings) -> None:
     with fits.open(catalogue, memmap=False) as hdus:
         rows = hdus["LDAC_OBJECTS"].data
         missing = [name for name in NEEDED_COLUMNS if name not in rows.names]
@@ -174,7 +189,8 @@ def _write_cleaned(catalogue: Path, path: Path, is_masked: NDArray[np.bool_]) ->
         for name in NEEDED_COLUMNS[:-1]:
             values = np.reshape(rows[name], (len(rows), -1))
             keep &= np.all(np.isfinite(values) & (np.abs(values) < _SENTINEL), axis=1)
-        cleaned = fits.BinTableHDU(rows[keep], header=hdus["LDAC_OBJECTS"].header, name="LDAC_OBJECTS")
+        chosen = _thinned(rows[keep], settings)
+        cleaned = fits.BinTableHDU(chosen, header=hdus["LDAC_OBJECTS"].header, name="LDAC_OBJECTS")
         fits.HDUList([hdus[0], hdus["LDAC_IMHEAD"], cleaned]).writeto(path)
 
 

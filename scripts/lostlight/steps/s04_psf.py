@@ -33,16 +33,10 @@ def engines(params: PsfParams) -> dict[str, str]:
 
 
 @step(
-    "04_psf",
-    after=("02_masks", "03_detect"),
-    needs=("clean", "mask", "p1"),
-    wants=("p1_ldac",),
+    "04_psf", after=("02_masks", "03_detect"), needs=("clean", "mask", "p1"), wants=("p1_ldac",),
     makes={"psf": "{unit}.psf", "psf_quality": "{unit}.psf.fits"},
-    params=PsfParams,
-    version=1,
-    cites=("psfex",),
-    engines=engines,
-)
+    params=PsfParams, version=1, cites=("psfex",), engines=engines,
+)  # fmt: skip
 def model_psf(unit: Unit, params: PsfParams, out: Outputs) -> Result:
     """Model the point spread function over one tile, with less freedom where the stars do not bear more."""
     scale_arcsec = pixel_scale_arcsec(fits.read_header(unit["clean"]))
@@ -76,7 +70,9 @@ def _by_program(unit: Unit, params: PsfParams, mask: np.ndarray, limits: Limits,
             hint="let detect and psf use the same engine",
         )
     for degree in range(params.degree, -1, -1):
-        settings = psfex.Settings(degree, params.size_px, params.min_snr, params.max_ellipticity, limits.fwhm_range_px)
+        settings = psfex.Settings(
+            degree, params.size_px, params.min_snr, params.max_ellipticity, limits.fwhm_range_px, params.max_stars
+        )
         stars = psfex.run(unit["p1_ldac"], out["psf"], settings, mask != 0, params.timeout_s)
         model = PsfModel(**psfex.read_model(out["psf"]))
         yield Attempt(model, StarFits(**vars(stars)), faults(model, mask.shape, limits))
@@ -85,17 +81,19 @@ def _by_program(unit: Unit, params: PsfParams, mask: np.ndarray, limits: Limits,
 def _in_process(unit: Unit, params: PsfParams, mask: np.ndarray, limits: Limits, _: Outputs) -> Iterator[Attempt]:
     rules = StarRules(params.min_snr, params.max_ellipticity, limits.fwhm_range_px)
     for degree in range(params.degree, -1, -1):
-        yield from _built(unit, params.size_px, mask, limits, rules, degree)
+        yield from _built(unit, params, mask, limits, rules, degree)
 
 
 def _last_resort(unit: Unit, params: PsfParams, mask: np.ndarray, limits: Limits) -> Iterator[Attempt]:
     rules = StarRules(params.min_snr / 2, params.max_ellipticity, limits.fwhm_range_px, is_isolated=False)
     bar = Limits(RELAXED_MIN_STARS, (0.0, math.inf), limits.fwhm_range_px)
-    for attempt in _built(unit, params.size_px, mask, bar, rules, degree=0):
+    for attempt in _built(unit, params, mask, bar, rules, degree=0):
         yield replace(attempt, is_fallback=True)
 
 
-def _built(unit: Unit, size_px: int, mask: np.ndarray, bar: Limits, rules: StarRules, degree: int) -> Iterator[Attempt]:
+def _built(
+    unit: Unit, params: PsfParams, mask: np.ndarray, bar: Limits, rules: StarRules, degree: int
+) -> Iterator[Attempt]:
     """Build a model in process; none where the stars are too few for its degree."""
     found = tables.read(unit["p1"])
     image, _ = fits.read_image(unit["clean"])
@@ -103,7 +101,8 @@ def _built(unit: Unit, size_px: int, mask: np.ndarray, bar: Limits, rules: StarR
     pixels = np.where(sky.blank, np.float32(np.nan), sky.subtracted)
     chosen = select_stars(found, mask != 0, rules)
     try:
-        built = build_psf(pixels, sky.rms_map_adu, sample_of(found, chosen), degree, size_px)
+        sample = sample_of(found, chosen)
+        built = build_psf(pixels, sky.rms_map_adu, sample, degree, params.size_px, max_stars=params.max_stars)
     except TooFewSources:
         return
     stars = StarFits(found["x_px"][chosen], found["y_px"][chosen], built.chi2, built.is_used)

@@ -24,7 +24,6 @@ BoolArray = NDArray[np.bool_]
 _ACCURACY = 0.01  # the model is not expected to be better than this (PSFEx's PSF_ACCURACY)
 _STEP_PER_FWHM = 0.5 / 2.35  # half a Gaussian sigma between nodes, as PSFEx chooses
 _LOOSE_PRIOR = 0.1  # how far a node may lie from the first guess, in units of the peak
-_N_STARS_MAX = 500  # more make the model slower, not better
 _REJECT_SIGMA = 3.0
 _SAME_STAR_PX = 1.0
 
@@ -38,7 +37,15 @@ class Built:
     is_used: BoolArray
 
 
-def build_psf(image: FloatArray, rms: ArrayLike, stars: StarSample, degree: int, size: int, n_rounds: int = 2) -> Built:
+def build_psf(
+    image: FloatArray,
+    rms: ArrayLike,
+    stars: StarSample,
+    degree: int,
+    size: int,
+    n_rounds: int = 2,
+    max_stars: int = 300,
+) -> Built:
     """Fit a spatially varying PSF to stars.
 
     Parameters
@@ -55,6 +62,8 @@ def build_psf(image: FloatArray, rms: ArrayLike, stars: StarSample, degree: int,
         Nodes of the model along each axis; odd.
     n_rounds : int
         Rounds of dropping outliers and improving positions.
+    max_stars : int
+        Most stars used, evenly over their fluxes.
 
     Returns
     -------
@@ -67,7 +76,7 @@ def build_psf(image: FloatArray, rms: ArrayLike, stars: StarSample, degree: int,
     """
     n_needed = (degree + 1) * (degree + 2) // 2 + 2
     _require(len(stars.x_px), n_needed, degree)
-    sampled = _thinned(stars.flux_adu)
+    sampled = thinned(stars.flux_adu, max_stars)
     n_loaded, stars = len(stars.x_px), stars.subset(sampled)
     chosen = np.ones(len(sampled), dtype=bool)
     model = _first_guess(image.shape, float(np.median(stars.fwhm_px)), degree, size)
@@ -99,10 +108,10 @@ def _require(n_stars: int, n_needed: int, degree: int) -> None:
         )
 
 
-def _thinned(flux_adu: FloatArray) -> NDArray[np.int64]:
-    """Number at most `_N_STARS_MAX` stars, evenly over the range of fluxes."""
+def thinned(flux_adu: FloatArray, n_max: int) -> NDArray[np.int64]:
+    """Number at most `n_max` stars, evenly over the ranks of their fluxes, shape (n,) int64."""
     order = np.argsort(-flux_adu, kind="stable")
-    return np.sort(order[:: max(int(np.ceil(len(order) / _N_STARS_MAX)), 1)])
+    return np.sort(order[np.linspace(0, len(order) - 1, min(n_max, len(order))).round().astype(np.int64)])
 
 
 def _typical(chi2: FloatArray, chosen: BoolArray) -> BoolArray:
