@@ -75,15 +75,18 @@ def work(place: Workplace, units: Sequence[Unit]) -> list[tuple[UnitRecord, Timi
         if record is None:
             pending.append(seeded)
         else:
-            done[unit.id] = (record, {"reused": True, "elapsed_s": 0.0})
+            done[unit.id] = (record, {"reused": True, "elapsed_s": 0.0, "cpu_s": 0.0})
+    before = _cpu_s()
     prepared = place.step.prepare(pending, place.params) if place.step.prepare and pending else {}
+    share_s = (_cpu_s() - before) / max(len(pending), 1)
     for unit in pending:
-        done[unit.id] = _run_one(place, replace(unit, prepared=prepared.get(unit.id)), inputs[unit.id])
+        record, timing = _run_one(place, replace(unit, prepared=prepared.get(unit.id)), inputs[unit.id])
+        done[unit.id] = (record, {**timing, "cpu_s": round(timing["cpu_s"] + share_s, 3)})
     return [done[unit.id] for unit in units]
 
 
 def _run_one(place: Workplace, unit: Unit, inputs: dict[str, Product]) -> tuple[UnitRecord, Timing]:
-    started = time.perf_counter()
+    started, cpu_before = time.perf_counter(), _cpu_s()
     fresh = UnitRecord(
         id=unit.id, status="ok", facts=dict(unit.facts), inputs=inputs, fingerprint=_fingerprint(place, unit, inputs)
     )
@@ -111,9 +114,23 @@ def _run_one(place: Workplace, unit: Unit, inputs: dict[str, Product]) -> tuple[
     if record.status != "ok":
         _remove_products(place, unit)
     atomic.write_json(place.receipt(unit), record.model_dump(mode="json"))
-    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "darwin" else 1)
-    elapsed = round(time.perf_counter() - started, 3)
-    return record, {"reused": False, "elapsed_s": elapsed, "peak_mb": round(peak_kb / 1024, 1)}
+    return record, {
+        "reused": False,
+        "elapsed_s": round(time.perf_counter() - started, 3),
+        "cpu_s": _cpu_s() - cpu_before,
+        "peak_mb": _peak_mb(),
+    }
+
+
+def _cpu_s() -> float:
+    """CPU seconds of this process and of the programs it ran."""
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def _peak_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024**2 if sys.platform == "darwin" else 1024), 1)
 
 
 def _succeeded(fresh: UnitRecord, result: Result, outputs: dict[str, Product]) -> UnitRecord:
