@@ -1,7 +1,6 @@
 """Step 02 on real and made-up plates."""
 
 import re
-import time
 
 import numpy as np
 import pytest
@@ -140,11 +139,8 @@ def test_no_catalogue_no_mask(tmp_path, monkeypatch):
         run(tmp_path, plate([], shape=(101, 143), seed=3), bright_stars="gaia", offline=True)
 
 
-def test_a_simulated_tile_in_time(tmp_path):
+def test_a_simulated_tile(tmp_path):
     image, cards = Sky(20).cutout(150, 20, 60, 60)
-    run(tmp_path, image, cards)  # warm
-    start = time.process_time()
     result, _ = run(tmp_path, image, cards)
-    assert time.process_time() - start < 1.5  # half a second on a quiet machine
     assert result.metrics["masked_any"] < 0.15
     assert result.metrics["n_trails"] >= 1

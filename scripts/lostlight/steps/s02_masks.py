@@ -10,7 +10,14 @@ from lostlight.core.params import MasksParams
 from lostlight.core.step import Outputs, Result, Unit, step
 from lostlight.io import fits, http, regions, vizier
 from lostlight.science.match.catalogue import normalise
-from lostlight.science.plate.bright_catalogues import BRIGHT_CATALOGUES, REACH_DEG, brighter_than, placed
+from lostlight.science.plate.bright_catalogues import (
+    BRIGHT_CATALOGUES,
+    NEVER_EMPTY_DEG,
+    NEVER_EMPTY_MAG,
+    REACH_DEG,
+    brighter_than,
+    placed,
+)
 from lostlight.science.plate.bright_stars import BrightStars
 from lostlight.science.plate.cutout import circle_around
 from lostlight.science.plate.geometry import plate_centre_deg
@@ -50,12 +57,12 @@ def _catalogue_stars(header: Header, wcs: WCS, params: MasksParams) -> BrightSta
         catalogue.vizier_id,
         circle.ra_deg,
         circle.dec_deg,
-        circle.radius_deg + REACH_DEG,
+        max(circle.radius_deg + REACH_DEG, NEVER_EMPTY_DEG),
         catalogue.columns,
         filters={catalogue.bright[0]: f"<{params.bright_limit_mag:g}"},
         url=params.url,
         policy=http.Policy.of(params),
-        may_be_empty=True,
+        may_be_empty=params.bright_limit_mag < NEVER_EMPTY_MAG,
     )
     stars = brighter_than(
         normalise(placed(raw, catalogue), catalogue, plate_epoch(header).year), params.bright_limit_mag

@@ -10,6 +10,9 @@ from lostlight.science.match.catalogue import GAIA, USNOB, Catalogue
 REACH_DEG = 0.25
 """Stars so far outside an image still throw halos and spikes on it."""
 
+NEVER_EMPTY_DEG, NEVER_EMPTY_MAG = 1.0, 10.0
+"""A cone so wide holds a dozen stars so bright even at the galactic poles: an empty answer is a fault."""
+
 TYCHO2 = Catalogue(
     vizier_id="I/259/tyc2", ra="RAmdeg", dec="DEmdeg", ref_id="TYC1", pm_ra="pmRA", pm_dec="pmDE",
     epoch_yr=2000.0, mags=("VTmag", "BTmag"), bright=("VTmag",),
