@@ -44,7 +44,8 @@ RULE = '''rule {rule}_shard:
     output:
         "<run>/{id}/shards/{{scatteritem}}.json",
     log:
-        "<logs>/{id}/{{scatteritem}}.log",
+        text="<logs>/{id}/{{scatteritem}}.log",
+        json="<logs>/{id}/{{scatteritem}}.jsonl",
     benchmark:
         "<logs>/{id}/{{scatteritem}}.bench.tsv"
     conda:
@@ -55,7 +56,7 @@ RULE = '''rule {rule}_shard:
         version=version("{id}"),
     shell:
         "python -m lostlight step {id} --upstream {{input.before}}"
-        " --out {{output}} --params {{params.spec:q}} --workers {{threads}} > {{log}} 2>&1"
+        " --out {{output}} --params {{params.spec:q}} --workers {{threads}} --log {{log.json}} > {{log.text}} 2>&1"
 '''
 
 PARAMS = '''class {Params}(Params):

@@ -5,7 +5,8 @@ rule step00:
     output:
         "<run>/00_tiles/manifest.json",
     log:
-        "<logs>/00_tiles.log",
+        text="<logs>/00_tiles.log",
+        json="<logs>/00_tiles.jsonl",
     benchmark:
         "<logs>/00_tiles.bench.tsv"
     conda:
@@ -14,4 +15,4 @@ rule step00:
         spec=spec("00_tiles"),
         version=version("00_tiles"),
     shell:
-        "python -m lostlight step 00_tiles --out {output} --params {params.spec:q} > {log} 2>&1"
+        "python -m lostlight step 00_tiles --out {output} --params {params.spec:q} --log {log.json} > {log.text} 2>&1"

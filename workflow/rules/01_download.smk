@@ -6,7 +6,8 @@ rule step01_shard:
     output:
         "<run>/01_download/shards/{scatteritem}.json",
     log:
-        "<logs>/01_download/{scatteritem}.log",
+        text="<logs>/01_download/{scatteritem}.log",
+        json="<logs>/01_download/{scatteritem}.jsonl",
     benchmark:
         "<logs>/01_download/{scatteritem}.bench.tsv"
     conda:
@@ -19,4 +20,4 @@ rule step01_shard:
         version=version("01_download"),
     shell:
         "python -m lostlight step 01_download --upstream {input.tiles} --shard {wildcards.scatteritem}"
-        " --out {output} --params {params.spec:q} --workers {threads} > {log} 2>&1"
+        " --out {output} --params {params.spec:q} --workers {threads} --log {log.json} > {log.text} 2>&1"

@@ -7,7 +7,8 @@ rule plant:
     output:
         "<run>/planted/01_download/shards/{scatteritem}.json",
     log:
-        "<logs>/planted/01_plant/{scatteritem}.log",
+        text="<logs>/planted/01_plant/{scatteritem}.log",
+        json="<logs>/planted/01_plant/{scatteritem}.jsonl",
     benchmark:
         "<logs>/planted/01_plant/{scatteritem}.bench.tsv"
     conda:
@@ -18,4 +19,4 @@ rule plant:
         version=version(PLANT),
     shell:
         "python -m lostlight step 01_plant --upstream {input.download} --upstream {input.masks} --upstream {input.psf}"
-        " --out {output} --params {params.spec:q} --workers {threads} > {log} 2>&1"
+        " --out {output} --params {params.spec:q} --workers {threads} --log {log.json} > {log.text} 2>&1"

@@ -5,7 +5,8 @@ rule step02_shard:
     output:
         "<run>/{twin}02_masks/shards/{scatteritem}.json",
     log:
-        "<logs>/{twin}02_masks/{scatteritem}.log",
+        text="<logs>/{twin}02_masks/{scatteritem}.log",
+        json="<logs>/{twin}02_masks/{scatteritem}.jsonl",
     benchmark:
         "<logs>/{twin}02_masks/{scatteritem}.bench.tsv"
     conda:
@@ -16,4 +17,4 @@ rule step02_shard:
         version=version("02_masks"),
     shell:
         "python -m lostlight step 02_masks --upstream {input.download}"
-        " --out {output} --params {params.spec:q} --workers {threads} > {log} 2>&1"
+        " --out {output} --params {params.spec:q} --workers {threads} --log {log.json} > {log.text} 2>&1"

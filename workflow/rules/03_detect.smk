@@ -5,7 +5,8 @@ rule step03_shard:
     output:
         "<run>/{twin}03_detect/shards/{scatteritem}.json",
     log:
-        "<logs>/{twin}03_detect/{scatteritem}.log",
+        text="<logs>/{twin}03_detect/{scatteritem}.log",
+        json="<logs>/{twin}03_detect/{scatteritem}.jsonl",
     benchmark:
         "<logs>/{twin}03_detect/{scatteritem}.bench.tsv"
     conda:
@@ -16,4 +17,4 @@ rule step03_shard:
         version=version("03_detect"),
     shell:
         "python -m lostlight step 03_detect --upstream {input.masks}"
-        " --out {output} --params {params.spec:q} --workers {threads} > {log} 2>&1"
+        " --out {output} --params {params.spec:q} --workers {threads} --log {log.json} > {log.text} 2>&1"

@@ -6,7 +6,8 @@ rule step04_shard:
     output:
         "<run>/{twin}04_psf/shards/{scatteritem}.json",
     log:
-        "<logs>/{twin}04_psf/{scatteritem}.log",
+        text="<logs>/{twin}04_psf/{scatteritem}.log",
+        json="<logs>/{twin}04_psf/{scatteritem}.jsonl",
     benchmark:
         "<logs>/{twin}04_psf/{scatteritem}.bench.tsv"
     conda:
@@ -17,4 +18,4 @@ rule step04_shard:
         version=version("04_psf"),
     shell:
         "python -m lostlight step 04_psf --upstream {input.masks} --upstream {input.detect}"
-        " --out {output} --params {params.spec:q} --workers {threads} > {log} 2>&1"
+        " --out {output} --params {params.spec:q} --workers {threads} --log {log.json} > {log.text} 2>&1"

@@ -6,7 +6,8 @@ rule step05_shard:
     output:
         "<run>/{twin}05_measure/shards/{scatteritem}.json",
     log:
-        "<logs>/{twin}05_measure/{scatteritem}.log",
+        text="<logs>/{twin}05_measure/{scatteritem}.log",
+        json="<logs>/{twin}05_measure/{scatteritem}.jsonl",
     benchmark:
         "<logs>/{twin}05_measure/{scatteritem}.bench.tsv"
     conda:
@@ -17,4 +18,4 @@ rule step05_shard:
         version=version("05_measure"),
     shell:
         "python -m lostlight step 05_measure --upstream {input.masks} --upstream {input.psf}"
-        " --out {output} --params {params.spec:q} --workers {threads} > {log} 2>&1"
+        " --out {output} --params {params.spec:q} --workers {threads} --log {log.json} > {log.text} 2>&1"

@@ -6,7 +6,8 @@ rule step06_shard:
     output:
         "<run>/{twin}06_reference/shards/{scatteritem}.json",
     log:
-        "<logs>/{twin}06_reference/{scatteritem}.log",
+        text="<logs>/{twin}06_reference/{scatteritem}.log",
+        json="<logs>/{twin}06_reference/{scatteritem}.jsonl",
     benchmark:
         "<logs>/{twin}06_reference/{scatteritem}.bench.tsv"
     conda:
@@ -19,4 +20,4 @@ rule step06_shard:
         version=version("06_reference"),
     shell:
         "python -m lostlight step 06_reference --upstream {input.download}"
-        " --out {output} --params {params.spec:q} --workers {threads} > {log} 2>&1"
+        " --out {output} --params {params.spec:q} --workers {threads} --log {log.json} > {log.text} 2>&1"

@@ -7,7 +7,8 @@ rule step07_shard:
     output:
         "<run>/{twin}07_xmatch/shards/{scatteritem}.json",
     log:
-        "<logs>/{twin}07_xmatch/{scatteritem}.log",
+        text="<logs>/{twin}07_xmatch/{scatteritem}.log",
+        json="<logs>/{twin}07_xmatch/{scatteritem}.jsonl",
     benchmark:
         "<logs>/{twin}07_xmatch/{scatteritem}.bench.tsv"
     conda:
@@ -18,4 +19,4 @@ rule step07_shard:
         version=version("07_xmatch"),
     shell:
         "python -m lostlight step 07_xmatch --upstream {input.masks} --upstream {input.measure} --upstream {input.reference}"
-        " --out {output} --params {params.spec:q} --workers {threads} > {log} 2>&1"
+        " --out {output} --params {params.spec:q} --workers {threads} --log {log.json} > {log.text} 2>&1"

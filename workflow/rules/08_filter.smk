@@ -8,7 +8,8 @@ rule step08_shard:
     output:
         "<run>/{twin}08_filter/shards/{scatteritem}.json",
     log:
-        "<logs>/{twin}08_filter/{scatteritem}.log",
+        text="<logs>/{twin}08_filter/{scatteritem}.log",
+        json="<logs>/{twin}08_filter/{scatteritem}.jsonl",
     benchmark:
         "<logs>/{twin}08_filter/{scatteritem}.bench.tsv"
     conda:
@@ -19,4 +20,4 @@ rule step08_shard:
         version=version("08_filter"),
     shell:
         "python -m lostlight step 08_filter --upstream {input.masks} --upstream {input.reference} --upstream {input.xmatch}"
-        " --out {output} --params {params.spec:q} --workers {threads} > {log} 2>&1"
+        " --out {output} --params {params.spec:q} --workers {threads} --log {log.json} > {log.text} 2>&1"

@@ -8,7 +8,8 @@ rule step09:
     output:
         "<run>/09_summary/manifest.json",
     log:
-        "<logs>/09_summary.log",
+        text="<logs>/09_summary.log",
+        json="<logs>/09_summary.jsonl",
     benchmark:
         "<logs>/09_summary.bench.tsv"
     conda:
@@ -18,4 +19,4 @@ rule step09:
         version=version("09_summary"),
         upstream=lambda wildcards, input: [f"--upstream {manifest}" for manifest in input],
     shell:
-        "python -m lostlight step 09_summary {params.upstream} --out {output} --params {params.spec:q} > {log} 2>&1"
+        "python -m lostlight step 09_summary {params.upstream} --out {output} --params {params.spec:q} --log {log.json} > {log.text} 2>&1"

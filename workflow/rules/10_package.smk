@@ -8,7 +8,8 @@ rule step10:
     output:
         "<run>/10_package/manifest.json",
     log:
-        "<logs>/10_package.log",
+        text="<logs>/10_package.log",
+        json="<logs>/10_package.jsonl",
     benchmark:
         "<logs>/10_package.bench.tsv"
     conda:
@@ -18,4 +19,4 @@ rule step10:
         version=version("10_package"),
         upstream=lambda wildcards, input: [f"--upstream {manifest}" for manifest in input],
     shell:
-        "python -m lostlight step 10_package {params.upstream} --out {output} --params {params.spec:q} > {log} 2>&1"
+        "python -m lostlight step 10_package {params.upstream} --out {output} --params {params.spec:q} --log {log.json} > {log.text} 2>&1"
