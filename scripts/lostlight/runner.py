@@ -16,8 +16,10 @@ from lostlight.core.errors import ContractError, LostlightError
 from lostlight.core.fold import blank, judge, summed, write
 from lostlight.core.manifest import Manifest, Parent, UnitRecord, load, run_folder
 from lostlight.core.params import Params, RunParams
+from lostlight.core.products import Workplace, relative
 from lostlight.core.step import Step, Unit, find
-from lostlight.core.work import Timing, Workplace, relative, work
+from lostlight.core.usage import Timing
+from lostlight.core.work import work
 from lostlight.vocab.steps import PLANT
 
 Progress = Callable[[int, int], None]

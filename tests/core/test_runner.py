@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from lostlight import runner
-from lostlight.core import atomic, work
+from lostlight.core import atomic, products
 from lostlight.core.errors import (
     BadImage,
     ContractError,
@@ -41,7 +41,7 @@ TROUBLES = {
 @pytest.fixture(autouse=True)
 def toys(monkeypatch):
     monkeypatch.setattr(runner, "find", REGISTRY.__getitem__)
-    monkeypatch.setattr(work, "find", REGISTRY.__getitem__)
+    monkeypatch.setattr(products, "find", REGISTRY.__getitem__)
 
     @step("00_numbers", makes={"number": "{unit}.txt"}, params=Knobs, version=1,
           plan=lambda _, params: [Unit(f"u{i}", facts={"i": i}) for i in range(params.n)])  # fmt: skip

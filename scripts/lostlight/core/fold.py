@@ -10,7 +10,7 @@ from lostlight.core.errors import ContractError, LostlightError, TooManyFailures
 from lostlight.core.manifest import Manifest, Parent, UnitRecord, aggregate, load
 from lostlight.core.params import Params, RunParams
 from lostlight.core.step import Step
-from lostlight.core.work import Timing
+from lostlight.core.usage import Timing
 
 _LIBRARIES = ("lostlight", "numpy", "scipy", "astropy")
 
