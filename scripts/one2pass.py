@@ -5,6 +5,10 @@ Exit codes: 0 done; 1 a bug; 2 configuration; 3 a broken manifest; 4 too many ti
 6 a remote service is down.
 """
 
+from environment import enter
+
+enter()  # before anything that only the environment has
+
 import fcntl
 import re
 import subprocess

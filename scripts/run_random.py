@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 """Search N random positions on the sky; the exit codes are those of one2pass.py."""
 
+from environment import enter
+
+enter()  # before anything that only the environment has
+
 from pathlib import Path
 
 import click

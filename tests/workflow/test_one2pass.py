@@ -1,5 +1,6 @@
 """The front ends: what they ask of the workflow, how they end, and one real run from a position to the report."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -148,6 +149,17 @@ def test_what_cannot_be_fetched_ends_with_the_code_for_a_remote_service(project,
     assert "offline is set" in done.stderr
     assert "logs/off/snakemake.log" in done.stderr
     assert (tmp_path / "data/runs/off/01_download/manifest.failed.json").is_file()
+
+
+def test_a_python_without_the_project_is_told_what_to_do(project, tmp_path):
+    (tmp_path / "scripts").mkdir()
+    for name in ("one2pass.py", "environment.py"):
+        shutil.copy(project / "scripts" / name, tmp_path / "scripts" / name)
+    bare = f"import sys; sys.path.insert(0, {str(tmp_path / 'scripts')!r}); sys.argv = ['one2pass.py']; import one2pass"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", bare], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "run `make demo` once" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.fixture(scope="module")
