@@ -155,3 +155,30 @@ def test_the_circle_holds_the_corners():
     _, header = accept(payload())
     circle = circle_around(header, 1.0)
     assert circle.radius_deg * 60 == pytest.approx(np.hypot(318, 212) * 1.7 / 120 + 1, rel=1e-3)
+
+
+def test_an_extension_inherits_date_and_exposure():
+    data, header = FakeSky().cutout(*FIELD)
+    date, exposure = header.pop("DATE-OBS"), header.pop("EXPOSURE")
+    primary = fits.PrimaryHDU()
+    primary.header.update({"DATE-OBS": date, "EXPOSURE": exposure, "REGION": "of another", "NEXTEND": 1})
+    primary.header["HISTORY"] = "made in a test"
+    stream = BytesIO()
+    fits.HDUList([primary, fits.ImageHDU(data, header)]).writeto(stream)
+    _, whole = accept(stream.getvalue(), "poss1_red", FIELD)
+    assert (whole["DATE-OBS"], whole["EXPOSURE"], whole["REGION"]) == (date, exposure, "XE309")
+    assert "HISTORY" not in whole
+    fits.PrimaryHDU(data, whole).verify("exception")
+
+
+def test_infinite_pixels_are_blank():
+    data = FakeSky().cutout(*FIELD)[0].astype("f4")
+    data[3, 4], data[5, 6] = np.inf, -np.inf
+    got, _ = accept(payload(data=data), "poss1_red", FIELD)
+    assert np.isnan(got[3, 4]) and np.isnan(got[5, 6]) and np.isnan(got).sum() == 2
+
+
+def test_a_cube_is_named_with_its_size():
+    with pytest.raises(BadImage, match="cube of 2 x 8 x 9 pixels") as caught:
+        accept(payload(data=np.zeros((2, 8, 9), dtype=np.int16)))
+    assert "plane" in caught.value.hint

@@ -45,9 +45,10 @@ def accept(content: bytes, survey: str = "any", asked: Asked | None = None) -> t
     Returns
     -------
     data : ndarray, shape (ny, nx)
-        The pixels in the payload's own type.
+        The pixels in the payload's own type; one that is infinite is no measurement, and becomes NaN.
     header : Header
-        Its cards; a plate solution that is not whole is dropped, because nothing reads half of one right.
+        Its cards, and those of an empty primary unit before it, which hold date and exposure of all extensions;
+        a plate solution that is not whole is dropped, because nothing reads half of one right.
 
     Raises
     ------
@@ -88,13 +89,39 @@ def _parse(content: bytes) -> tuple[NDArray, Header]:
             with fits.open(BytesIO(content), memmap=False) as hdus:
                 hdu = next((hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") == 2), None)
                 if hdu is None or 0 in hdu.shape:
-                    raise reject(BadImage, "EMPTY", "the FITS file holds no two-dimensional image", "check the source")
+                    raise _no_image(hdus)
                 _refuse_truncated(hdu, len(content))
-                return np.array(hdu.data), hdu.header.copy()
+                return _finite(np.array(hdu.data)), _with_inherited(hdu.header, hdus[0])
     except (OSError, ValueError, TypeError, IndexError, KeyError, fits.VerifyError) as error:
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         message = f"the FITS file is damaged after {len(content)} bytes: {first_line}"
         raise reject(BadImage, "TRUNCATED", message, "fetch or copy it again") from error
+
+
+def _no_image(hdus: fits.HDUList) -> UnitError:
+    cubes = [" x ".join(str(size) for size in hdu.shape) for hdu in hdus if hdu.is_image and len(hdu.shape) > 2]
+    if cubes:
+        message, hint = f"the FITS file holds a cube of {cubes[0]} pixels", "save one of its planes as an image"
+    else:
+        message, hint = "the FITS file holds no two-dimensional image", "check the source"
+    return reject(BadImage, "EMPTY", message, hint)
+
+
+def _finite(data: NDArray) -> NDArray:
+    if data.dtype.kind == "f":
+        data[np.isinf(data)] = np.nan
+    return data
+
+
+def _with_inherited(header: Header, primary: fits.PrimaryHDU) -> Header:
+    """Give the cards of an image, and from a primary unit without pixels those it lacks (FITS convention INHERIT)."""
+    whole = header.copy()
+    if primary.header["NAXIS"] == 0 and header.get("INHERIT", True):
+        common = primary.header.copy(strip=True)
+        for name in {"CHECKSUM", "DATASUM", "COMMENT", "HISTORY", "", *header} & {*common}:
+            common.remove(name, ignore_missing=True, remove_all=True)
+        whole.extend(common, bottom=True)
+    return whole
 
 
 def _refuse_truncated(hdu: fits.PrimaryHDU, n_bytes: int) -> None:
