@@ -9,7 +9,7 @@ import stamina
 from astropy.io import fits
 from tests.fakesky import FakeSky
 
-from lostlight.core.errors import BadImage, ConfigError, LostlightError, NoWCS, RemoteDown, WrongSurvey
+from lostlight.core.errors import BadDate, BadImage, ConfigError, LostlightError, NoWCS, RemoteDown, WrongSurvey
 from lostlight.core.manifest import Manifest, Product, UnitRecord
 from lostlight.core.params import DownloadParams
 from lostlight.core.step import Outputs, Unit
@@ -212,6 +212,22 @@ def test_own_images_are_judged_too(tmp_path):
     settings, (unit,) = own_units(tmp_path, {"tile_id": TILE, **FACTS})
     with pytest.raises(WrongSurvey):
         run(tmp_path, settings, unit)
+
+
+def test_the_file_at_fault_is_named(tmp_path):
+    own_plate(tmp_path / "own" / "mine.fits", **{"DATE-OBS": "yesterday"})
+    settings, (unit,) = own_units(tmp_path, {"tile_id": TILE, **FACTS, "plates": "mine.fits"}, survey="any")
+    with pytest.raises(BadDate, match=r"mine\.fits: DATE-OBS = 'yesterday'") as caught:
+        run(tmp_path, settings, unit)
+    assert caught.value.hint
+
+
+def test_further_images_of_a_file_are_told(tmp_path):
+    own_plate(tmp_path / "own" / "mine.fits")
+    with fits.open(tmp_path / "own" / "mine.fits", mode="append") as hdus:
+        hdus.append(fits.ImageHDU(np.ones((5, 6), np.int16)))
+    settings, (unit,) = own_units(tmp_path, {"tile_id": TILE, **FACTS, "plates": "mine.fits"}, survey="any")
+    assert run(tmp_path, settings, unit)[1].warnings == ["of the 2 images in mine.fits only the first is searched"]
 
 
 def test_a_real_plate_is_cut_and_the_other_survey_refused(tmp_path, shared_data):

@@ -31,7 +31,8 @@ A ``RemoteError`` or ``ToolFailed`` raised inside a step fails that unit, like a
 """
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 Fact = str | int | float | bool | None
@@ -195,3 +196,14 @@ class TooManyFailures(LostlightError):
 
 class NoWork(Exception):
     """There is nothing to do for this unit, and why."""
+
+
+@contextmanager
+def about(file: str) -> Iterator[None]:
+    """Name the user's file in errors of its data that do not name it; an empty name changes nothing."""
+    try:
+        yield
+    except UnitError as error:
+        if file in error.message:
+            raise
+        raise type(error)(f"{file}: {error.message}", error.hint, **error.facts) from error

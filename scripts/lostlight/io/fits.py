@@ -4,7 +4,8 @@ import gzip
 import io
 import warnings
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,29 @@ def parse_image(content: bytes, name: str) -> tuple[np.ndarray, Header]:
     BadImage
         If it is not FITS, truncated, or holds no two-dimensional image.
     """
+    with _image_hdu(content, name) as hdu:
+        return _native(hdu.data), _whole_header(hdu.header)
+
+
+def read_image(path: Path) -> tuple[np.ndarray, Header]:
+    """Read the first two-dimensional image of a FITS file as float32, shape (ny, nx); see `parse_image`."""
+    return parse_image(read_bytes(path), path.name)
+
+
+def parse_header(content: bytes, name: str) -> Header:
+    """Read the header of the first two-dimensional image of a FITS file held in memory; see `parse_image`."""
+    with _image_hdu(content, name) as hdu:
+        return _whole_header(hdu.header)
+
+
+def read_header(path: Path) -> Header:
+    """Read the header of the first two-dimensional image of a FITS file, and not its pixels; see `parse_image`."""
+    return parse_header(read_bytes(path), path.name)
+
+
+@contextmanager
+def _image_hdu(content: bytes, name: str) -> Iterator[fits.PrimaryHDU | fits.ImageHDU]:
+    """Open the first two-dimensional image; whatever astropy finds wrong with it becomes BadImage."""
     if not content.startswith(b"SIMPLE"):
         raise BadImage(f"{name} is not a FITS file: it begins with {content[:24]!r}", hint="check the file", file=name)
     try:
@@ -56,10 +80,11 @@ def parse_image(content: bytes, name: str) -> tuple[np.ndarray, Header]:
             with fits.open(io.BytesIO(content), memmap=False) as hdus:
                 for hdu in hdus:
                     if hdu.is_image and hdu.header.get("NAXIS") == 2:
-                        return _native(hdu.data), hdu.header.copy()
+                        yield hdu
+                        return
     except (OSError, ValueError, TypeError, IndexError, KeyError, AstropyWarning, fits.VerifyError) as error:
         raise BadImage(
-            f"{name} is damaged after {len(content)} bytes: {_first_line(error)}",
+            f"{name} is damaged: {_first_line(error)}",
             hint="fetch or copy it again",
             file=name,
             bytes=len(content),
@@ -67,14 +92,13 @@ def parse_image(content: bytes, name: str) -> tuple[np.ndarray, Header]:
     raise BadImage(f"{name} holds no two-dimensional image", hint="give a FITS file with one image", file=name)
 
 
-def read_image(path: Path) -> tuple[np.ndarray, Header]:
-    """Read the first two-dimensional image of a FITS file as float32, shape (ny, nx); see `parse_image`."""
-    return parse_image(read_bytes(path), path.name)
-
-
-def read_header(path: Path) -> Header:
-    """Read the header of the first two-dimensional image of a FITS file; see `parse_image`."""
-    return read_image(path)[1]
+def _whole_header(header: Header) -> Header:
+    """Copy a header whose every card can be read; astropy would complain only when a card is asked for."""
+    whole = header.copy()
+    for card in whole.cards:
+        card.verify("silentfix")
+        card.value  # noqa: B018  (parses, and raises VerifyError where that cannot be)
+    return whole
 
 
 def write_image(path: Path, data: np.ndarray, header: Header | None = None) -> None:

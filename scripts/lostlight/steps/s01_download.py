@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io.fits import Header
 
-from lostlight.core.errors import BadImage, ConfigError, Fact, UnitError
+from lostlight.core.errors import BadImage, ConfigError, Fact, UnitError, about
 from lostlight.core.manifest import Manifest
 from lostlight.core.params import DownloadParams
 from lostlight.core.step import Outputs, Result, Unit, step
@@ -18,6 +18,7 @@ from lostlight.science.plate.wcs import pixel_scale_arcsec
 from lostlight.science.sky.epoch import plate_epoch
 
 _LATER = {"frames": "the calibrated frames of step 11", "mosaic": "the mosaics of step 12"}
+_CHANGED = "the archive's answer differs from the one it gave before"
 _FACTS = ("ra_deg", "dec_deg", "width_arcmin", "height_arcmin", "plates")
 
 
@@ -49,33 +50,34 @@ def plan(manifests: Sequence[Manifest], params: DownloadParams) -> list[Unit]:
 def download(unit: Unit, params: DownloadParams, out: Outputs) -> Result:
     """Bring the image of one tile, and accept nothing but what was asked for."""
     asked = Asked(*(float(unit.facts[name]) for name in _FACTS[:4]))
-    warnings = []
-    if params.source == "folder":
-        data, header = _own(unit, params, asked)
-    else:
-        check = _check(unit.id, params.survey, asked)
-        answer = _cutout(params, asked, check)
-        data, header = check(answer.content)
-        if answer.is_changed:
-            warnings.append("the archive's answer differs from the one it gave before")
+    with about(unit["plate"].name if "plate" in unit else ""):
+        bring = _own if params.source == "folder" else _cutout
+        data, header, warnings = bring(unit, params, asked)
+        metrics = _metrics(data, header)
     fits.write_image(out["image"], data, header)
     out.sizes["image"] = list(data.shape)
-    return Result(_metrics(data, header), warnings=warnings)
+    return Result(metrics, warnings=warnings)
 
 
-def _cutout(params: DownloadParams, asked: Asked, check: Callable[[bytes], object]) -> cache.Answer:
+def _cutout(unit: Unit, params: DownloadParams, asked: Asked) -> tuple[np.ndarray, Header, list[str]]:
     archive, url = params.source, params.url
     if params.source == "sky":
         archive, url = "stsci", params.url or f"{http.SKY}{params.sky_seed}"
-    return dss.cutout(archive, *asked, survey=params.survey, url=url, policy=http.Policy.of(params), check=check)
+    check = _check(unit.id, params.survey, asked)
+    answer = dss.cutout(archive, *asked, survey=params.survey, url=url, policy=http.Policy.of(params), check=check)
+    return *check(answer.content), [_CHANGED] if answer.is_changed else []
 
 
-def _own(unit: Unit, params: DownloadParams, asked: Asked) -> tuple[np.ndarray, Header]:
+def _own(unit: Unit, params: DownloadParams, asked: Asked) -> tuple[np.ndarray, Header, list[str]]:
     if "plate" not in unit:
         where = f"RA {asked.ra_deg:.4f} Dec {asked.dec_deg:+.4f}"
         raise reject(BadImage, "WRONG_FIELD", f"no plate in download.folder shows {where}", "add the plate that does")
-    data, header = accept(fits.read_bytes(unit["plate"]), params.survey)
-    return (data, header) if unit["plate"].name == unit.facts["plates"] else cut(data, header, asked)
+    content = fits.read_bytes(unit["plate"])
+    data, header = accept(content, params.survey)
+    n_images = fits.count_images(content)
+    warnings = [f"of the {n_images} images in {unit['plate'].name} only the first is searched"] if n_images > 1 else []
+    is_whole = unit["plate"].name == unit.facts["plates"]
+    return *((data, header) if is_whole else cut(data, header, asked)), warnings
 
 
 def _check(name: str, survey: str, asked: Asked) -> Callable[[bytes], tuple[np.ndarray, Header]]:
