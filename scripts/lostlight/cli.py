@@ -48,7 +48,7 @@ def cli() -> None:
 @click.option("--params", "-p", default="", help="parameters of the step as JSON; default: those of --config")
 @click.option("--config", "-c", multiple=True, type=click.Path(path_type=Path), help="configuration files")
 @click.option("--shard", default="", help="share of the units, such as 3-of-8")
-@click.option("--workers", "-j", default=1, help="processes; 0 means one per core")
+@click.option("--workers", "-j", type=click.IntRange(min=0), default=1, help="processes; 0 means one per core")
 @click.option("--policy", envvar="LOSTLIGHT_POLICY", default="{}", help="the run section as JSON")
 @click.option("--log", "log_file", type=click.Path(path_type=Path), help="write messages as JSON lines here")
 def step(
@@ -125,10 +125,13 @@ def verify(run: Path) -> None:
 @click.option("--dashboard", type=click.Path(path_type=Path), default=Path("dashboard"), show_default=True)
 def deliver(run: Path, artifacts: Path | None, dashboard: Path) -> None:
     """Put the report and the package of a run where people look for them."""
+    from lostlight.core.manifest import load
     from lostlight.io import archive
     from lostlight.report.dashboard import publish
 
     folder = _run_folder(run)
+    for step_id in ("09_summary", "10_package"):
+        load(folder / step_id / "manifest.json")
     name, products = folder.resolve().name, folder / "09_summary" / "products"
     target = artifacts or Path("artifacts") / name
     publish(products, target, ("candidates.ecsv",))
@@ -138,7 +141,7 @@ def deliver(run: Path, artifacts: Path | None, dashboard: Path) -> None:
 
 @cli.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--tiles", default=1, show_default=True, help="how many tiles to compare")
+@click.option("--tiles", type=click.IntRange(min=1), default=1, show_default=True, help="how many tiles to compare")
 def parity(run: Path, tiles: int) -> None:
     """Measure tiles with the other engine and tell how the two differ."""
     from lostlight.parity import told
@@ -176,8 +179,8 @@ def sky() -> None:
 
 
 @sky.command()
-@click.option("--seed", default=20, show_default=True, help="which sky")
-@click.option("--port", default=8020, show_default=True, help="0 picks a free one")
+@click.option("--seed", type=click.IntRange(min=0), default=20, show_default=True, help="which sky")
+@click.option("--port", type=click.IntRange(0, 65535), default=8020, show_default=True, help="0 picks a free one")
 @click.option("--fault", "faults", multiple=True, metavar="NAME[=VALUE]", help="switch a fault on; repeatable")
 @click.option("--attached", is_flag=True, hidden=True, help="end when standard input does")
 def serve(seed: int, port: int, faults: tuple[str, ...], attached: bool) -> None:

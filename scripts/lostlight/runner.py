@@ -56,6 +56,9 @@ def run(job: Job, progress: Progress = lambda done, total: None) -> Manifest:
     """
     step = find(job.step_id)
     manifests = [_upstream(step, path) for path in job.upstream]
+    if step.after and not manifests:
+        needed = ", ".join(step.after)
+        raise ContractError(f"{step.id} reads {needed}, and got none of it", hint="name the manifests with --upstream")
     planned, skipped = _plan(step, manifests, job)
     start = blank(step, job.run_id, job.params)
     place = _workplace(step, manifests, job)

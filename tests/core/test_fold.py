@@ -2,7 +2,7 @@
 
 import pytest
 
-from lostlight.core.errors import LostlightError, TooManyFailures
+from lostlight.core.errors import ContractError, LostlightError, TooManyFailures
 from lostlight.core.fold import fold, write
 from lostlight.core.manifest import Failure, Manifest, UnitRecord, load
 from lostlight.core.params import RunParams
@@ -55,3 +55,10 @@ def test_a_step_that_may_not_stand_has_its_failures_tried_again(tmp_path, bad, e
     assert load(good.with_name("2-of-2.failed.json")).units == (bad,)
     assert (good.parents[1] / "manifest.failed.json").is_file()
     assert not (good.parents[1] / "manifest.json").exists()
+
+
+def test_shards_of_another_step_are_refused(tmp_path):
+    path = shard(tmp_path, "1-of-1", ok("a"))
+    with pytest.raises(ContractError, match="is a manifest of 03_detect, not of 05_measure"):
+        fold("05_measure", [path], tmp_path / "run" / "05_measure" / "manifest.json", RunParams())
+    assert not (tmp_path / "run" / "05_measure").exists()

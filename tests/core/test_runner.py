@@ -204,3 +204,9 @@ def test_a_run_folder_can_be_moved(tmp_path):
     numbers(tmp_path / "run")
     shutil.move(tmp_path / "run", tmp_path / "elsewhere")
     assert doubles(tmp_path / "elsewhere").counts["ok"] == 6
+
+
+def test_a_step_that_is_given_nothing_to_read_says_so(tmp_path):
+    with pytest.raises(ContractError, match="01_doubles reads 00_numbers, and got none"):
+        runner.run(runner.Job("01_doubles", Knobs(), tmp_path / "run" / "01_doubles" / "manifest.json"))
+    assert not (tmp_path / "run").exists()

@@ -50,8 +50,10 @@ def fold(step_id: str, shards: Sequence[Path], out: Path, policy: RunParams) -> 
     """Fold the manifests of all shards into the manifest of the step; raises TooManyFailures as `judge` does."""
     parts = [load(path) for path in shards]
     for path, part in zip(shards, parts, strict=True):
-        if (part.step, part.params_sha256) != (parts[0].step, parts[0].params_sha256):
-            raise ContractError(f"{path} is of another step or other parameters", hint=f"run {step_id} again")
+        if part.step != step_id:
+            raise ContractError(f"{path} is a manifest of {part.step}, not of {step_id}", hint="name its own shards")
+        if part.params_sha256 != parts[0].params_sha256:
+            raise ContractError(f"{path} was made with other parameters", hint=f"run {step_id} again")
     units = sorted((unit for part in parts for unit in part.units), key=lambda unit: unit.id)
     parents = {(p.step, p.path): p for part in parts for p in part.parents}
     manifest = summed(parts[0], list(parents.values()), units)
