@@ -19,6 +19,7 @@ NEEDED_COLUMNS = (
 )  # fmt: skip
 """Without one of these PSFEx ends with an error, or with a segmentation fault."""
 
+_VARIABILITY = 0.2  # PSFEx's SAMPLE_VARIABILITY: sizes of the stars of one tile differ this much
 _SENTINEL = 1e29  # SExtractor writes 1e30 for numbers it could not measure
 
 
@@ -164,15 +165,31 @@ def run(catalogue: Path, model: Path, settings: Settings, is_masked: NDArray[np.
 
 def _thinned(rows: fits.FITS_rec, settings: Settings) -> fits.FITS_rec:
     """Keep at most ``settings.max_stars`` of the rows PSFEx would take for stars, evenly over the ranks of flux."""
-    width_px = 2 * rows["FLUX_RADIUS"]
-    low, high = settings.fwhm_range_px
-    is_star = (rows["SNR_WIN"] >= settings.min_snr) & (rows["FLAGS"] <= 1) & (width_px >= low) & (width_px <= high)
-    stars = np.flatnonzero(is_star)
+    stars = _eligible(rows, settings)
     if len(stars) <= settings.max_stars:
         return rows
     ranked = stars[np.argsort(-np.reshape(rows["FLUX_APER"], (len(rows), -1))[stars, 0], kind="stable")]
     places = np.linspace(0, len(ranked) - 1, settings.max_stars).round().astype(np.int64)
     return rows[np.sort(ranked[places])]
+
+
+def _eligible(rows: fits.FITS_rec, settings: Settings) -> NDArray[np.int64]:
+    """Number the rows within PSFEx's limits whose size is the commonest.
+
+    To thin before that choice would move it: saturated stars leave too few of the bright ones, and the faint and
+    narrow would win.
+    """
+    width_px = 2 * rows["FLUX_RADIUS"]
+    low, high = settings.fwhm_range_px
+    ellipticity = (rows["ELONGATION"] - 1) / (rows["ELONGATION"] + 1)
+    within = (rows["SNR_WIN"] >= settings.min_snr) & (ellipticity <= settings.max_ellipticity) & (rows["FLAGS"] <= 1)
+    stars = np.flatnonzero(within & (width_px >= low) & (width_px <= high))
+    widths = np.sort(width_px[stars])
+    if not len(widths):
+        return stars
+    n_alike = np.searchsorted(widths, widths * (1 + _VARIABILITY), side="right") - np.arange(len(widths))
+    narrowest = widths[np.argmax(n_alike)]
+    return stars[(width_px[stars] >= narrowest) & (width_px[stars] <= narrowest * (1 + _VARIABILITY))]
 
 
 def _write_cleaned(catalogue: Path, path: Path, is_masked: NDArray[np.bool_], settings: Settings) -> None:

@@ -23,6 +23,7 @@ from lostlight.science.detect.resample import cut_stamps, stamp_pixels
 FloatArray = NDArray[np.floating]
 
 HALF_PX = 8  # stamps of 17 pixels hold all that matters of a PSF of FWHM 3
+_WINDOW_FWHM = 1.5  # SPREAD_MODEL looks this far around a source: beyond it, neighbours and sky speak, not its shape
 _MAX_SHIFT_PX = 1.0  # a fit that wanders further than this has found a neighbour
 _N_ITERATIONS = 2
 _BATCH = 4096
@@ -114,7 +115,9 @@ def _measure_batch(
     matrices = psf.matrices(x_fit, y_fit, stamps.x_pixels, stamps.y_pixels)
     phi = sample(tables[0], *matrices)
     disc = sample(wider.at(x_px, y_px), *matrices)
-    return {"x_psf_px": x_fit, "y_psf_px": y_fit} | _spread(stamps.data, stamps.weight, phi, disc)
+    window = _window(stamps, x_fit, y_fit, _WINDOW_FWHM * psf.fwhm_px)
+    light = _light(stamps.data, stamps.weight, phi)
+    return {"x_psf_px": x_fit, "y_psf_px": y_fit} | light | _spread(stamps.data, window, phi, disc)
 
 
 def _cut(image: FloatArray, rms: ArrayLike, x_px: FloatArray, y_px: FloatArray, gain: float, half_px: int) -> _Stamps:
@@ -153,18 +156,33 @@ def _shift(stamps: _Stamps, phi: FloatArray, along_x: FloatArray, along_y: Float
     return shifts[0], shifts[1]
 
 
-def _spread(data: FloatArray, weight: FloatArray, phi: FloatArray, disc: FloatArray) -> dict[str, FloatArray]:
-    """Apply the formula, with its error by propagation of the noise through both fractions."""
-    phi_phi, disc_phi, disc_disc = _dot(weight, phi, phi), _dot(weight, disc, phi), _dot(weight, disc, disc)
-    phi_data, disc_data, data_data = _dot(weight, phi, data), _dot(weight, disc, data), _dot(weight, data, data)
+def _window(stamps: _Stamps, x_px: FloatArray, y_px: FloatArray, radius_px: float) -> FloatArray:
+    """Give the weights within a circle around each source, and zero outside."""
+    along_x = (stamps.x_pixels - x_px[:, None]) ** 2
+    along_y = (stamps.y_pixels - y_px[:, None]) ** 2
+    return np.where(along_y[:, :, None] + along_x[:, None, :] <= radius_px**2, stamps.weight, 0)
+
+
+def _light(data: FloatArray, weight: FloatArray, phi: FloatArray) -> dict[str, FloatArray]:
+    """Fit the flux of the PSF."""
+    phi_phi, phi_data, data_data = _dot(weight, phi, phi), _dot(weight, phi, data), _dot(weight, data, data)
     n_free = np.maximum(np.count_nonzero(weight, axis=(1, 2)) - 3, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         flux = phi_data / phi_phi
-        variance = disc_disc * phi_data**2 + phi_phi * disc_data**2 - 2 * disc_phi * disc_data * phi_data
         return {
             "flux_psf_adu": flux,
             "flux_psf_err_adu": 1 / np.sqrt(phi_phi),
             "chi2_psf": np.where(phi_phi > 0, (data_data - flux * phi_data) / n_free, np.nan),
+        }
+
+
+def _spread(data: FloatArray, weight: FloatArray, phi: FloatArray, disc: FloatArray) -> dict[str, FloatArray]:
+    """Apply the formula, with its error by propagation of the noise through both fractions."""
+    phi_phi, disc_phi, disc_disc = _dot(weight, phi, phi), _dot(weight, disc, phi), _dot(weight, disc, disc)
+    phi_data, disc_data = _dot(weight, phi, data), _dot(weight, disc, data)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = disc_disc * phi_data**2 + phi_phi * disc_data**2 - 2 * disc_phi * disc_data * phi_data
+        return {
             "spread_model": disc_data / phi_data - disc_phi / phi_phi,
             "spread_model_err": np.sqrt(np.maximum(variance, 0)) / phi_data**2,
         }
