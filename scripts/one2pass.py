@@ -33,6 +33,12 @@ DONE = re.compile(r"^(\d+) of (\d+) steps")
 STATUS = re.compile(r"non-zero exit status (\d+)")
 NOWHERE = {"positions": [], "positions_csv": "", "region": None, "random_n": 0, "all_sky": False, "images": ""}
 """What a front end clears before it says where to search, so that the configuration's own positions do not mix in."""
+RULES = {
+    "all",
+    "deliver",
+    "plant",
+    *(rule(step).replace("step", kind) for step in STEPS for kind in ("step", "planted")),
+}
 VETOES = (("filter", "skybot_url", "skybot"), ("filter", "vsx_url", "vsx"))
 
 
@@ -57,6 +63,8 @@ def launch(
         content = config.merge(content, config.read_yaml(path))
     content = _of_one_sky(config.merge(content, overlay))
     settings = config.check(content)
+    if settings.download.source == "sky":
+        click.echo("the plates are those of the simulated sky; for real ones add --preset dss1_red, or give --images")
     folder = Path("data/runs") / settings.run.id
     targets = _targets(folder, from_step, to_step, until)
     with tempfile.TemporaryDirectory() as scratch:
@@ -108,6 +116,9 @@ def _targets(folder: Path, from_step: str, to_step: str, until: Sequence[str]) -
                 f"--from-step {from_step}: {folder / step_id} has no manifest",
                 hint=f"run the steps before it first, or name a finished run with --run-id (from {step_id} on)",
             )
+    for name in until:
+        if name.removesuffix("_shard") not in RULES:
+            raise ConfigError(f"--until {name}: there is no such rule", hint="write it like step05")
     chosen = [*([rule(STEPS[last])] if to_step else []), *until] or ["all"]
     again = ["--forcerun", _worker_rule(STEPS[first])] if from_step else []
     return [*chosen, *again]
@@ -181,9 +192,7 @@ def exit_with(start: Any) -> None:
         sys.exit(error.exit_code)
 
 
-@click.command(
-    context_settings={"help_option_names": ["-h", "--help"]}, epilog="Exit codes: see the head of this file."
-)
+@click.command(context_settings={"help_option_names": ["-h", "--help"]}, epilog=(__doc__ or "").partition("\n\n")[2])
 @click.option("--ra", type=float, help="right ascension in degrees")
 @click.option("--dec", type=float, help="declination in degrees")
 @click.option("--positions", type=click.Path(path_type=Path), help="CSV with columns ra_deg and dec_deg")
@@ -227,11 +236,16 @@ def _overlay(options: Mapping[str, Any]) -> dict[str, Any]:
             "positions_csv": str(options["positions"] or ""),
             "images": str(options["images"] or ""),
         }
+        # Own plates rarely show the tiles around a position as well.
+        overlay["tiles"] |= {"rings": 0} if options["images"] else {}
     if options["images"]:
         overlay["download"] = {"source": "folder", "folder": str(options["images"]), "survey": "any", "url": ""}
     if options["reference"]:
+        if not options["reference"].is_file():
+            raise ConfigError(f"--reference {options['reference']}: there is no such file", hint="correct the path")
         own = {"path": str(options["reference"])}
         overlay["reference"] = {"own": own, "usnob": False, "gaia": False, "ps1": False}
+        overlay["filter"] = {"catalogs": ["own"]}  # a preset may name catalogues that are now switched off
     if options["engine"]:
         overlay["engine"] = options["engine"]
     if options["workers"]:

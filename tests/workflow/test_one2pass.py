@@ -65,13 +65,30 @@ def test_a_table_of_positions_replaces_them_too(planned):
     assert (asked["positions"], asked["positions_csv"]) == ([], "mine.csv")
 
 
-def test_own_images_and_an_own_catalogue(planned):
+def test_own_images_and_an_own_catalogue(planned, tmp_path):
+    (tmp_path / "mine.csv").touch()
     asked = planned("--images", "plates", "--reference", "mine.csv", "--engine", "embedded")["config"]
     assert asked["tiles"]["images"] == asked["download"]["folder"] == "plates"
     assert (asked["download"]["source"], asked["download"]["survey"]) == ("folder", "any")
     assert asked["reference"]["own"]["path"] == "mine.csv"
     assert asked["engine"] == "embedded"
     assert not (asked["reference"]["gaia"] or asked["reference"]["usnob"])
+
+
+def test_an_own_catalogue_is_the_veto_whatever_a_preset_names(planned, tmp_path):
+    (tmp_path / "mine.csv").touch()
+    asked = planned("--images", "plates", "--reference", "mine.csv", "--preset", "mnras2022")["config"]
+    assert asked["filter"]["catalogs"] == ["own"]
+    assert asked["filter"]["gates"] == "mnras2022"
+
+
+def test_a_position_on_own_images_is_one_tile(planned):
+    assert planned("--images", "plates", "--ra", 1, "--dec", 2)["config"]["tiles"]["rings"] == 0
+
+
+def test_a_simulated_sky_is_called_one(planned):
+    assert "simulated sky" in planned("--ra", 1, "--dec", 2)["output"]
+    assert "simulated sky" not in planned("--ra", 1, "--dec", 2, "--preset", "dss1_red")["output"]
 
 
 def test_real_images_are_never_held_against_the_simulated_sky(planned):
@@ -119,6 +136,8 @@ def test_the_last_step_becomes_the_target_and_the_first_is_done_again(planned, t
         (["--from-step", "5", "--to-step", "3"], 2, "comes after"),
         (["--from-step", "5", "--run-id", "never"], 3, "has no manifest"),
         (["--run-id", "../elsewhere"], 2, "run.id"),
+        (["--until", "step55"], 2, "no such rule"),
+        (["--reference", "absent.csv"], 2, "absent.csv: there is no such file"),
         (["--config", "absent.yaml"], 2, "absent.yaml"),
     ],
 )
