@@ -60,3 +60,13 @@ def test_show_tells_failures_with_their_hints_in_ten_lines(small_run):
 def test_show_tells_of_a_step_that_did_not_stand(copy):
     (copy / "08_filter" / "manifest.json").rename(copy / "08_filter" / "manifest.failed.json")
     assert "08_filter did not stand" in show(copy)
+
+
+def test_the_report_of_an_earlier_attempt_is_not_passed_off_as_this_ones(copy):
+    (copy / "08_filter" / "manifest.json").rename(copy / "08_filter" / "manifest.failed.json")
+    page = copy / "09_summary" / "products" / "report.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.touch()
+    said = show(copy)
+    assert "08_filter did not stand" in said and "earlier attempt" in said
+    assert "report: " not in said and "candidates, " not in said

@@ -1,5 +1,6 @@
 """What happened in a run, from its manifests alone: tiles, where each one stopped, failures, metrics."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -84,13 +85,14 @@ class Run:
 
     @cached_property
     def troubles(self) -> list[Trouble]:
-        """Failures of the run and of its twin, grouped by step and type, the most frequent first."""
-        groups: dict[tuple[bool, str, str], list[UnitRecord]] = {}
+        """Failures of the run and of its twin, grouped by step, type and remedy, the most frequent first."""
+        groups: dict[tuple[bool, str, str, str], list[UnitRecord]] = {}
         for is_twin, manifests in ((False, self.manifests), (True, self.twin)):
             for step_id in sorted(manifests):
                 for unit in manifests[step_id].units:
                     if unit.status == "failed" and unit.failure:
-                        groups.setdefault((is_twin, step_id, unit.failure.type), []).append(unit)
+                        key = is_twin, step_id, unit.failure.type, _remedy(unit.failure.hint)
+                        groups.setdefault(key, []).append(unit)
         troubles = [_trouble(key, sorted(units, key=lambda unit: unit.id)) for key, units in groups.items()]
         return sorted(troubles, key=lambda trouble: (-len(trouble.units), trouble.step, trouble.type))
 
@@ -118,7 +120,12 @@ class Run:
         return list(dict.fromkeys([*used, *(["astropy"] if "astropy" in self.software else [])]))
 
 
-def _trouble(key: tuple[bool, str, str], units: list[UnitRecord]) -> Trouble:
-    is_twin, step_id, kind = key
+def _remedy(hint: str) -> str:
+    """Leave out of a hint what differs from tile to tile: names of files, and numbers."""
+    return re.sub(r"\S*[\d/_]\S*", "", hint)
+
+
+def _trouble(key: tuple[bool, str, str, str], units: list[UnitRecord]) -> Trouble:
+    is_twin, step_id, kind, _ = key
     first = units[0].failure
     return Trouble(step_id, kind, first.message, first.hint, tuple(unit.id for unit in units), is_twin)

@@ -19,10 +19,16 @@ def show(run_folder: Path) -> str:
         If the folder holds no manifest, or one that cannot be read.
     """
     run = _load(run_folder)
-    lines = [_tiles(run), *_found(run), *_troubles(run)]
+    fallen = [step_id for step_id in sorted(run.manifests) if not (run_folder / step_id / "manifest.json").is_file()]
     report = run_folder / "09_summary" / "products" / "report.html"
-    lines.append(f"report: {report}" if report.is_file() else _unfinished(run))
-    return "\n".join(lines)
+    if fallen:
+        return "\n".join([_tiles(run), *_troubles(run), _fallen(fallen[0], is_older_report=report.is_file())])
+    last = (
+        f"report: {report}"
+        if report.is_file()
+        else f"no report yet; the last step with a manifest is {max(run.manifests)}"
+    )
+    return "\n".join([_tiles(run), *_found(run), *_troubles(run), last])
 
 
 def _load(run_folder: Path) -> Run:
@@ -69,11 +75,9 @@ def _troubles(run: Run) -> list[str]:
     return [*lines, f"and {_plural(len(more), 'other kind')} of failure"] if more else lines
 
 
-def _unfinished(run: Run) -> str:
-    last = max(run.manifests)
-    if (run.folder() / last / "manifest.json").is_file():
-        return f"no report yet; the last step with a manifest is {last}"
-    return f"{last} did not stand: more tiles failed than run.max_failed_fraction permits, or a bug stopped it"
+def _fallen(step_id: str, *, is_older_report: bool) -> str:
+    said = f"{step_id} did not stand: more tiles failed than run.max_failed_fraction permits, or a bug stopped it"
+    return f"{said}; report and candidates are of an earlier attempt" if is_older_report else said
 
 
 def _plural(number: float, word: str) -> str:
