@@ -14,8 +14,16 @@ SEED = re.compile(r"sky:(\d+)")
 
 
 def run() -> int:
-    """Run the demo preset through the workflow with the embedded engine; gives the exit code."""
+    """Run the demo preset through the workflow with the embedded engine; gives the exit code.
+
+    Raises
+    ------
+    ConfigError
+        If the package was installed without its checkout, where the workflow is.
+    """
     script = ROOT / "scripts" / "one2pass.py"
+    if not script.is_file():
+        raise ConfigError("the workflow is not part of the installed package", hint="run `make demo` in a checkout")
     options = ["--preset", "demo", "--run-id", "demo", "--engine", "embedded"]
     return subprocess.call([sys.executable, str(script), *options])
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from lostlight.core.errors import ToolFailed, ToolMissing, ToolTimeout
+from lostlight.core.errors import ConfigError, ToolFailed, ToolMissing, ToolTimeout
 
 _SPELLINGS = {
     "source-extractor": ("source-extractor", "sex", "sextractor"),
@@ -88,5 +88,17 @@ def version(program: str) -> str:
 
 
 def config_file(name: str) -> Path:
-    """Path of a native file of a program, such as ``sextractor/p1.sex``, in the project's config folder."""
-    return _CONFIG / name
+    """Path of a native file of a program, such as ``sextractor/pass2.param``, in the project's config folder.
+
+    Raises
+    ------
+    ConfigError
+        If it is not there, as where the package was installed without its checkout.
+    """
+    path = _CONFIG / name
+    if not path.is_file():
+        raise ConfigError(
+            f"{path} is not there",
+            hint="run in a checkout (make demo sets it up), or set `engine: embedded`, which needs no such files",
+        )
+    return path
