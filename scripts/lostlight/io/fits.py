@@ -67,6 +67,12 @@ def read_header(path: Path) -> Header:
     return parse_header(read_bytes(path), path.name)
 
 
+def count_images(content: bytes) -> int:
+    """Count the two-dimensional images of a FITS file held in memory."""
+    with fits.open(io.BytesIO(content), memmap=False) as hdus:
+        return sum(hdu.is_image and hdu.header.get("NAXIS") == 2 for hdu in hdus)
+
+
 @contextmanager
 def _image_hdu(content: bytes, name: str) -> Iterator[fits.PrimaryHDU | fits.ImageHDU]:
     """Open the first two-dimensional image; whatever astropy finds wrong with it becomes BadImage."""

@@ -25,7 +25,7 @@ def header_of(path: Path) -> Header:
             warnings.simplefilter("ignore", AstropyWarning)
             with fits.open(path, memmap=False) as hdus:
                 found = next((hdu.header for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS") == 2), None)
-    except (OSError, EOFError, ValueError, fits.VerifyError) as error:
+    except (OSError, EOFError, ValueError, TypeError, IndexError, KeyError, fits.VerifyError) as error:
         raise BadImage(f"{path.name} cannot be read as FITS: {error}", hint="check the file", file=path.name) from error
     if found is None:
         raise BadImage(f"{path.name} holds no two-dimensional image", hint="leave it out", file=path.name)

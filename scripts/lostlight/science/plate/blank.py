@@ -8,7 +8,7 @@ from lostlight.core.errors import BadImage
 
 _BLOCK_PX = 8
 _MIN_BLOCKS = 12
-_LEAST_SKY = 0.02
+_LEAST_SKY = 0.05
 _FOG, _COARSER = 4.0, 1.4
 
 
@@ -26,7 +26,7 @@ def no_data(image: NDArray[np.float32]) -> NDArray[np.bool_]:
     Raises
     ------
     BadImage
-        If less than 2 % of the image is left.
+        If less than 5 % of the image is left.
     """
     missing = ~np.isfinite(image)
     value = _blocks(np.where(missing, np.nan, image) if missing.any() else image)

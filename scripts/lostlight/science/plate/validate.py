@@ -116,6 +116,10 @@ def _finite(data: NDArray) -> NDArray:
 def _with_inherited(header: Header, primary: fits.PrimaryHDU) -> Header:
     """Give the cards of an image, and from a primary unit without pixels those it lacks (FITS convention INHERIT)."""
     whole = header.copy()
+    for card in whole.cards:
+        # astropy complains of a damaged card only when it is asked for, which may be long after this
+        card.verify("silentfix")
+        card.value  # noqa: B018
     if primary.header["NAXIS"] == 0 and header.get("INHERIT", True):
         common = primary.header.copy(strip=True)
         for name in {"CHECKSUM", "DATASUM", "COMMENT", "HISTORY", "", *header} & {*common}:
