@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import stamina
 from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import Table
 from tests.fakesky import FakeSky
@@ -171,6 +172,19 @@ def test_own_catalogues_of_every_format(tmp_path, image, name):
     found, _ = run(tmp_path, image, usnob=False, own=OwnCatalogue(path=str(tmp_path / name)))
     np.testing.assert_allclose(np.sort(found["own"]["ra_deg"]), np.sort(table["ra"]), atol=1e-9)
     assert np.isfinite(found["own"]["mag_ref"]).all()
+
+
+@pytest.mark.parametrize("names", [("l", "b"), ("GLON", "GLAT")])
+def test_own_catalogue_in_galactic_coordinates(tmp_path, image, names):
+    table = stars()
+    place = SkyCoord(table["ra"], table["dec"], unit="deg").galactic
+    galactic = Table([place.l.deg, place.b.deg], names=names)
+    found, _ = own(tmp_path, image, galactic)
+    np.testing.assert_allclose(np.sort(found["own"]["ra_deg"]), np.sort(table["ra"]), atol=1e-9)
+    np.testing.assert_allclose(np.sort(found["own"]["dec_deg"]), np.sort(table["dec"]), atol=1e-9)
+    galactic[names[1]][3] = 91.0
+    with pytest.raises(BadCatalogue, match=f"column {names[1]} holds 91"):
+        own(tmp_path, image, galactic)
 
 
 def test_own_catalogue_in_sexagesimal_hours(tmp_path, image):

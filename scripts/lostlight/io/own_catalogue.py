@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.io.registry import IORegistryError
 from astropy.table import Table
 
@@ -26,9 +28,13 @@ _FORMATS = {
     ".votable": "votable",
 }
 
+_GALACTIC = (("glon", "glat"), ("l", "b"))
+
 
 def read(path: str, units: Mapping[str, str], row_cap: int) -> Table:
     """Read a catalogue whole: CSV, TSV, ECSV, FITS, VOTable or Parquet, by its suffix.
+
+    One with galactic coordinates alone (l and b, or GLON and GLAT) is given ``ra_deg`` and ``dec_deg`` (ICRS) as well.
 
     Parameters
     ----------
@@ -72,7 +78,7 @@ def read(path: str, units: Mapping[str, str], row_cap: int) -> Table:
             file=file.name,
             rows=row_cap,
         )
-    return _with_units(table, units, file.name)
+    return _equatorial(_with_units(table, units, file.name))
 
 
 def decimal(table: Table, names: Mapping[str, bool]) -> Table:
@@ -104,4 +110,24 @@ def _with_units(table: Table, units: Mapping[str, str], file: str) -> Table:
                 f"reference.own.units: {unit!r} for column {name} is no unit", hint="write deg, arcsec or mas/yr",
                 column=name,
             ) from error  # fmt: skip
+    return table
+
+
+def _equatorial(table: Table) -> Table:
+    by_lower = {name.lower(): name for name in table.colnames}
+    pair = next((pair for pair in _GALACTIC if set(pair) <= set(by_lower)), None)
+    if pair is None or any(name.lstrip("_").startswith(("ra", "alpha")) for name in by_lower):
+        return table
+    lon, lat = (table[by_lower[name]] for name in pair)
+    if any(column.dtype.kind not in "fiu" or str(column.unit or "deg") != "deg" for column in (lon, lat)):
+        return table
+    lon_deg, lat_deg = (np.ma.filled(np.ma.asarray(column, float), np.nan) for column in (lon, lat))
+    if np.any(np.abs(lat_deg) > 90):
+        raise BadCatalogue(
+            f"column {lat.name} holds {np.nanmax(np.abs(lat_deg)):g}, which is no latitude",
+            hint="check it, or name the columns of the position in reference.own.columns",
+            column=lat.name,
+        )
+    icrs = SkyCoord(lon_deg, lat_deg, unit="deg", frame="galactic").icrs
+    table["ra_deg"], table["dec_deg"] = icrs.ra.deg, icrs.dec.deg
     return table
