@@ -43,7 +43,7 @@ def plan(manifests: Sequence[Manifest], params: DownloadParams) -> list[Unit]:
     after=("00_tiles",),
     makes={"image": "{unit}.fits"},
     params=DownloadParams,
-    version=1,
+    version=2,
     cites=("dss",),
     plan=plan,
 )
