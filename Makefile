@@ -59,6 +59,7 @@ lock: ## pin the requirements anew (needs uv)
 		--extra test --extra dev --output-file requirements.lock pyproject.toml
 
 new-step: $(STAMP) ## make new-step NAME=15_trails AFTER=05_measure
+	@test -n "$(NAME)" && test -n "$(AFTER)" || { echo "make new-step NAME=15_trails AFTER=05_measure"; exit 1; }
 	$(BIN)/python scripts/dev/new_step.py $(NAME) --after $(AFTER)
 
 clean: ## remove caches and the environment; runs and downloads stay
