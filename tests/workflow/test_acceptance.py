@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
+from scipy.ndimage import maximum_filter
+from scipy.spatial import cKDTree
 
 from lostlight import chain
 from lostlight.core import config as configuration
@@ -15,9 +17,11 @@ from lostlight.science.detect.parity import pair
 from lostlight.science.detect.psf_model import PsfModel
 from lostlight.science.detect.spread import measure_psf
 from lostlight.science.plate.wcs import sky_wcs
+from lostlight.science.vet.completeness import measure_curve
 from lostlight.sim import scorecard
+from lostlight.sim.sky import Sky
 from lostlight.vocab import bits
-from lostlight.vocab.steps import STEPS
+from lostlight.vocab.steps import PLANT, STEPS
 
 ENGINES = (
     "embedded",
@@ -207,6 +211,54 @@ def test_vanished_sources_of_an_unseen_sky_are_recovered(tmp_path, seed, ra_deg,
     others = sum(reported.values()) - flaws - sum(reported[label] for label in scorecard.RECOVERABLE)
     assert flaws <= 20  # compact flaws as sharp as stars cannot be told from them on one plate
     assert others <= 2
+
+
+def alone_and_unmasked(tile, truth, x_px, y_px):
+    """Mark places on the clean part of a tile with nothing within 12 pixels that shows on the plate."""
+    mask = fits.read_mask(tile.path("02_masks", "mask"))
+    masked = maximum_filter((mask & bits.mask(*tile.manifest("08_filter").params["masked"])) != 0, 9)
+    row, column = (
+        np.rint(axis).astype(int).clip(0, size - 1) for axis, size in zip((y_px, x_px), mask.shape, strict=True)
+    )
+    shown = truth[np.nan_to_num(truth["snr_plate"]) > 3]
+    places = cKDTree(np.column_stack([shown["x_px"], shown["y_px"]]))
+    distance = places.query(np.column_stack([x_px, y_px]), k=2)[0]
+    nearest_other = np.where(distance[:, 0] < 0.01, distance[:, 1], distance[:, 0])
+    return (nearest_other > 12) & ~masked[row, column]
+
+
+def depth(true_snr, x_px, y_px, found):
+    """SNR_WIN at which half of the sources pass every cut but those of catalogues, and its error, both in magnitudes.
+
+    What SNR_WIN a source should have is told by those so bright that all are found.
+    """
+    distance, row = cKDTree(np.column_stack([found["x_px"], found["y_px"]])).query(np.column_stack([x_px, y_px]))
+    is_found, snr_win = distance < 2, np.asarray(found["snr_win"], float)[row]
+    bright = is_found & (snr_win > 32) & (snr_win < 80)
+    expected = np.poly1d(np.polyfit(np.log10(true_snr[bright]), np.log10(snr_win[bright]), 1))(np.log10(true_snr))
+    passed = is_found & ((np.asarray(found["flags"])[row] & SHAPE_CUTS) == 0)
+    used = (expected > 1.0) & (expected < 1.9)
+    curve = measure_curve(-2.5 * expected[used], passed[used], 8)
+    return curve.m50_mag, curve.m50_err_mag
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("seed", "ra_deg", "dec_deg"), [(31, 200, 40), (57, 170, 8)])
+def test_artificial_stars_are_lost_where_the_stars_of_the_sky_are(tmp_path, seed, ra_deg, dec_deg):
+    """Completeness against truth: planted stars and those of the simulated sky fade out at the same signal to noise."""
+    run = tmp_path / "run"
+    tile = walk(run, simulated("embedded", seed, ra_deg, dec_deg, n_planted=400), STEPS[:10])
+    twin = Tile(run, "planted/")
+    facts = tile.unit("01_download").facts
+    truth = Sky(seed).truth(*(facts[name] for name in ("ra_deg", "dec_deg", "width_arcmin", "height_arcmin")))
+    stars, planted = truth[truth["label"] == "star"], twin.table(PLANT, "planted")
+    depths = []
+    for sources, snr, view in ((stars, "snr_plate", tile), (planted, "snr_true", twin)):
+        sources = sources[alone_and_unmasked(tile, truth, sources["x_px"], sources["y_px"])]
+        true_snr = np.asarray(sources[snr], float)
+        depths.append(depth(true_snr, sources["x_px"], sources["y_px"], view.table("08_filter", "flags")))
+    (of_stars, error), (of_planted, planted_error) = depths
+    assert abs(of_stars - of_planted) <= 3 * np.hypot(error, planted_error), depths
 
 
 @pytest.mark.soak
