@@ -67,25 +67,33 @@ def launch(
         click.echo("the plates are those of the simulated sky; for real ones add --preset dss1_red, or give --images")
     folder = Path("data/runs") / settings.run.id
     targets = _targets(folder, from_step, to_step, until)
-    with tempfile.TemporaryDirectory() as scratch:
-        # The run keeps the configuration it was made with; a dry run leaves nothing behind.
-        written = Path(scratch if dry_run else folder) / "config.yaml"
-        written.parent.mkdir(parents=True, exist_ok=True)
-        written.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
-        command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(ROOT / "Snakefile")]
-        command += ["--workflow-profile", str(ROOT / "workflow" / "profiles" / "local"), "--configfile", str(written)]
-        command.append("--nolock")  # the run has a lock of its own, which no kill leaves behind
-        if settings.run.workers:
-            command += ["--cores", str(settings.run.workers)]
-        if dry_run:
-            return subprocess.call([*command, "--dry-run", "--quiet", "rules"])
-        with _alone(folder):
-            return _conclude(folder, _watch(command, settings.run.id))
+    command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--workflow-profile", str(ROOT / "workflow" / "profiles" / "local")]
+    command.append("--nolock")  # the run has a lock of its own, which no kill leaves behind
+    if settings.run.workers:
+        command += ["--cores", str(settings.run.workers)]
+    if dry_run:
+        with tempfile.TemporaryDirectory() as scratch:
+            laid = _write(content, Path(scratch))
+            return subprocess.call([*command, "--configfile", str(laid), "--dry-run", "--quiet", "rules"])
+    with _alone(folder):
+        for failed in folder.glob("**/manifest.failed.json"):
+            failed.unlink()  # what an earlier attempt died of is no news of this one
+        laid = _write(content, folder)
+        return _conclude(folder, _watch([*command, "--configfile", str(laid)], settings.run.id))
+
+
+def _write(content: Mapping[str, Any], folder: Path) -> Path:
+    """Keep the configuration with the run that is made with it."""
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    return path
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Hold the lock of a run; raises ConfigError if another process works on it."""
+    folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

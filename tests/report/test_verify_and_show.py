@@ -70,3 +70,8 @@ def test_the_report_of_an_earlier_attempt_is_not_passed_off_as_this_ones(copy):
     said = show(copy)
     assert "08_filter did not stand" in said and "earlier attempt" in said
     assert "report: " not in said and "candidates, " not in said
+
+
+def test_a_run_that_went_part_of_the_way_has_no_skipped_tiles(copy):
+    (copy / "08_filter" / "manifest.json").unlink()
+    assert show(copy).splitlines()[0] == "run small: 4 tiles (2 failed, 2 not finished)"

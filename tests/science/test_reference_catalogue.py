@@ -138,3 +138,14 @@ def test_a_real_catalogue_with_negative_right_ascensions(shared_data):
     table = Table.read(path)
     with pytest.raises(BadCatalogue, match="column ra, row 1"):
         normalise(table, recognise(table, {}, 2016.0), 2016.0)
+
+
+@pytest.mark.parametrize("per_mas", [1e-3, 1 / 3.6e6])
+def test_motions_of_another_unit_are_not_taken_for_mas(per_mas):
+    pm = np.linspace(-30, 40, 50)
+    table = Table({"ra": np.full(50, 10.0), "dec": np.linspace(0, 1, 50), "pmra": pm * per_mas, "pmdec": pm * per_mas})
+    with pytest.raises(BadCatalogue, match="proper motions are below") as caught:
+        normalise(table, recognise(table, {}, 2016.0), 1950.0)
+    assert "reference.own.units" in caught.value.hint
+    table["pmra"].unit = table["pmdec"].unit = u.mas / per_mas / u.yr
+    assert normalise(table, recognise(table, {}, 2016.0), 1950.0)["pm_ra_mas_yr"].max() == pytest.approx(40)

@@ -187,6 +187,12 @@ def test_own_catalogue_in_galactic_coordinates(tmp_path, image, names):
         own(tmp_path, image, galactic)
 
 
+def test_own_catalogue_with_semicolons(tmp_path, image):
+    stars().write(tmp_path / "semi.csv", format="ascii.csv", delimiter=";")
+    found, _ = run(tmp_path, image, usnob=False, own=OwnCatalogue(path=str(tmp_path / "semi.csv")))
+    assert len(found["own"]) == 40
+
+
 def test_own_catalogue_in_sexagesimal_hours(tmp_path, image):
     table = Table({"RA": ["10 00 00.5", "09:59:59.5"], "Dec": ["+20 00 10", "19:59:50"]})
     found, _ = own(tmp_path, image, table)

@@ -108,6 +108,26 @@ def test_a_run_is_named_by_the_time_and_keeps_its_configuration(planned, tmp_pat
     assert kept == asked["config"]
 
 
+def test_a_run_that_is_worked_on_keeps_its_configuration(planned, tmp_path):
+    import fcntl
+
+    planned("--run-id", "mine", "--ra", 1, "--dec", 2)
+    kept = (tmp_path / "data/runs/mine/config.yaml").read_text()
+    with (tmp_path / "data/runs/mine/.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        asked = planned("--run-id", "mine", "--ra", 3, "--dec", 4, status=2)
+    assert "worked on by another process" in asked["output"]
+    assert (tmp_path / "data/runs/mine/config.yaml").read_text() == kept
+
+
+def test_failures_of_an_earlier_attempt_are_forgotten(planned, tmp_path):
+    failed = tmp_path / "data/runs/mine/06_reference/manifest.failed.json"
+    failed.parent.mkdir(parents=True)
+    failed.touch()
+    planned("--run-id", "mine")
+    assert not failed.exists()
+
+
 def test_presets_are_laid_over_in_order(planned):
     asked = planned("--preset", "dss1_red", "--preset", "mnras2022")["config"]
     assert asked["download"]["source"] == "stsci"

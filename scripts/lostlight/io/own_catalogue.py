@@ -93,7 +93,11 @@ def _parsed(content: bytes, kind: str) -> Table:
         return Table.from_pandas(pq.read_table(BytesIO(content)).to_pandas())
     form = _FORMATS[kind]
     if form.startswith("ascii"):
-        return Table.read(content.decode("utf-8-sig"), format=form)
+        text = content.decode("utf-8-sig")
+        first = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
+        if form == "ascii.csv" and first.count(";") > first.count(","):
+            return Table.read(text, format=form, delimiter=";")
+        return Table.read(text, format=form)
     if form == "fits":
         return Table.read(BytesIO(content), format=form, character_as_bytes=False)
     return Table.read(BytesIO(content), format=form)

@@ -47,9 +47,16 @@ def _stands_not(failed: Path) -> bool:
 
 
 def _tiles(run: Run) -> str:
-    outcomes = [run.outcome(tile_id) for tile_id in run.statuses]
-    words = ", ".join(f"{outcomes.count(word)} {word}" for word in ("done", "failed", "skipped") if word in outcomes)
+    kinds = ("done", "failed", "skipped", "not finished")
+    outcomes = [_outcome(run, tile_id) for tile_id in run.statuses]
+    words = ", ".join(f"{outcomes.count(kind)} {kind}" for kind in kinds if kind in outcomes)
     return f"run {run.run_id}: {_plural(len(outcomes), 'tile')}" + (f" ({words})" if words else "")
+
+
+def _outcome(run: Run, tile_id: str) -> str:
+    """Tell tiles that were left out from those that have come as far as the run itself."""
+    outcome = run.outcome(tile_id)
+    return outcome if outcome != "skipped" or "skipped" in run.statuses[tile_id].values() else "not finished"
 
 
 def _found(run: Run) -> list[str]:

@@ -18,6 +18,9 @@ MAGNITUDES = (-20.0, 50.0)
 
 _MAS_YR = u.mas / u.yr
 
+_SMALLEST_MAS_YR, _MIN_MOVING = 0.1, 20
+"""The median motion of stars is some mas a year, and even that of quasars as measured is several tenths."""
+
 
 @dataclass(frozen=True)
 class Catalogue:
@@ -212,9 +215,21 @@ def _motion(table: Table, catalogue: Catalogue) -> tuple[Floats, Floats, NDArray
         return nothing, nothing, np.zeros(len(table), dtype=bool)
     pm_ra, pm_dec = (_number(table, name, _MAS_YR) for name in (catalogue.pm_ra, catalogue.pm_dec))
     has_pm = np.isfinite(pm_ra) & np.isfinite(pm_dec)
+    _refuse_tiny(np.hypot(pm_ra, pm_dec)[has_pm], catalogue.pm_ra)
     if catalogue.is_zero_pm_unknown:
         has_pm &= (pm_ra != 0) | (pm_dec != 0)
     return np.where(has_pm, pm_ra, np.nan), np.where(has_pm, pm_dec, np.nan), has_pm
+
+
+def _refuse_tiny(pm_mas_yr: Floats, name: str) -> None:
+    """Refuse motions in arcsec or degrees a year passed off as mas a year: nothing would be moved."""
+    moving = pm_mas_yr[pm_mas_yr > 0]
+    if len(moving) >= _MIN_MOVING and np.median(moving) < _SMALLEST_MAS_YR:
+        raise BadCatalogue(
+            f"column {name}: half of {len(moving)} proper motions are below {np.median(moving):.2g} mas/yr",
+            hint=f"say their unit in reference.own.units, such as {{{name}: arcsec/yr}}",
+            column=name,
+        )
 
 
 def _is_second_epoch(table: Table, catalogue: Catalogue) -> NDArray[np.bool_]:
