@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 
 from lostlight.core.manifest import load
 from lostlight.io import fits, tables
+from lostlight.science.detect.catalogue import mask_bits_under
 from lostlight.sim.sky import Sky
 from lostlight.vocab import bits
 
@@ -76,10 +77,12 @@ def _truth(run_folder: Path, sky: Sky) -> Table:
 
 
 def _one_tile(truth: Table, survivors: Table, masked: np.ndarray) -> Table:
-    column = np.rint(truth["x_px"]).astype(int).clip(0, masked.shape[1] - 1)
-    row = np.rint(truth["y_px"]).astype(int).clip(0, masked.shape[0] - 1)
+    x_px, y_px = (
+        np.clip(truth[name], 0, size - 1) for name, size in zip(("x_px", "y_px"), masked.shape[::-1], strict=True)
+    )
     kept = truth["truth_id", "label", "snr_plate"]
-    kept["is_masked"] = masked[row, column] != 0
+    # As the second pass has it: a source whose core touches the mask is masked.
+    kept["is_masked"] = mask_bits_under(masked, x_px, y_px, np.full(len(truth), _REACH_PX)) != 0
     kept["is_found"] = False
     nearest, n_nothing = _nearest(truth, survivors)
     kept["is_found"][nearest] = True
