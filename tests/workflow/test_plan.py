@@ -42,7 +42,7 @@ def jobs(steps, twins=()):
 
 def everything_after(first):
     """Jobs that an edit of the section of step `first` must cause."""
-    run = {s for s in STEPS[:9] if first in ancestors(s)} if first != PLANT else set()
+    run = {s for s in STEPS if s not in WHOLE and first in ancestors(s)} if first != PLANT else set()
     plant_again = first == PLANT or bool(run & set(declared(PLANT)["after"]))
     twin = set(TWIN_STEPS[1:]) if plant_again else {s for s in TWIN_STEPS[1:] if first in ancestors(s)}
     counts = jobs([*run, *([PLANT] if plant_again else [])], twin)
