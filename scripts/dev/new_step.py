@@ -12,8 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from lostlight.core.declared import declared  # noqa: E402
-from lostlight.vocab.steps import STEPS, rule, word  # noqa: E402
+from lostlight.core.declared import declared
+from lostlight.vocab.steps import STEPS, rule, word
 
 STEP = '''"""Step {number}: say here what it does."""
 

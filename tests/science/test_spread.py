@@ -1,6 +1,5 @@
 """SPREAD_MODEL and PSF flux, against sources of known shape and light."""
 
-
 import numpy as np
 import pytest
 from tests.starfield import add_star, first_pass, starfield
