@@ -52,7 +52,7 @@ def model_psf(unit: Unit, params: PsfParams, out: Outputs) -> Result:
     else:
         raise BadPSF(
             f"no acceptable PSF model: {'; '.join(troubles) or 'too few stars'}",
-            hint="look at the image: if it shows stars, lower psf.min_snr or widen psf.fwhm_range_px",
+            hint="if the image shows stars, lower psf.min_snr, or widen psf.fwhm_range_px or psf.chi2_range",
             found=best.model.n_accepted if best else 0,
             needed=RELAXED_MIN_STARS,
         )
