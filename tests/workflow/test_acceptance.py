@@ -188,14 +188,17 @@ def spread_differences(image, psf):
 
 @pytest.mark.needs_sextractor
 @pytest.mark.needs_psfex
-@pytest.mark.needs_shared
-def test_spread_model_of_a_real_plate_is_the_programs(shared_data, tmp_path):
-    run = tmp_path / "run"
-    settings = own_image(shared_data / "dss1-m67" / "M6707HH.fits.gz", "reference")
-    tile = walk(run, settings, STEPS[:5])
+@pytest.mark.parametrize("field", ["real", "simulated"])
+def test_spread_model_is_the_programs(request, tmp_path, field):
+    if field == "real":
+        shared_data = request.getfixturevalue("shared_data")
+        settings = own_image(shared_data / "dss1-m67" / "M6707HH.fits.gz", "reference")
+    else:
+        settings = simulated("reference", 31, 200, 40, width_arcmin=30, height_arcmin=28)
+    tile = walk(tmp_path / "run", settings, STEPS[:5])
     image, _ = fits.read_image(tile.path("02_masks", "clean"))
     psf = tile.path("04_psf", "psf")
-    assert np.abs(spread_differences(np.ascontiguousarray(image[:420, :420]), psf)).max() <= 5e-4
+    assert np.abs(spread_differences(np.ascontiguousarray(image[:700, :700]), psf)).max() <= 5e-4
 
 
 @pytest.mark.parametrize(("seed", "ra_deg", "dec_deg"), [(31, 200, 40), (57, 170, 8)])
