@@ -45,6 +45,14 @@ def test_stars_match_and_vanished_sources_do_not(tmp_path):
     assert len(read_csv(out["local"])) == 12 and len(read_csv(out["xmatch"])) == 300
 
 
+def test_a_catalogue_that_ends_within_the_tile_is_told(tmp_path):
+    tile = Tile(tmp_path)
+    assert run(tile)[0].warnings == []
+    tile.usnob = tile.usnob[:110]
+    (warning,) = run(tile)[0].warnings
+    assert "only 35 %" in warning and "as wide and as deep" in warning
+
+
 def test_cdss_holds_what_the_plate_lacks_inside_the_image(tmp_path):
     tile = Tile(tmp_path)
     _, made, out = run(tile)

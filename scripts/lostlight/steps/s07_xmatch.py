@@ -19,6 +19,7 @@ from lostlight.vocab import columns
 
 CATALOGS = ("usnob", "gaia", "ps1", "own")
 CORRECTED = (*columns.DETECTIONS, "ra_plate_deg", "dec_plate_deg")
+LEAST_MATCHED = 0.5
 UNDETECTED = ("catalog", *columns.REFERENCE)
 
 
@@ -95,7 +96,17 @@ def xmatch(unit: Unit, params: XmatchParams, out: Outputs) -> Result:
               passed=n_matched + len(unmatched) == len(field.detections)),
         Check(name="scatter_arcsec", value=round(scatter, 4), threshold=params.max_scatter_arcsec, passed=True),
     ]  # fmt: skip
-    return Result(measures, checks)
+    return Result(measures, checks, _doubts(n_matched, len(field.detections)))
+
+
+def _doubts(n_matched: int, n_detections: int) -> list[str]:
+    """A catalogue that ends within the tile, or is shallower than the image, makes vanished sources of everything."""
+    if n_matched >= LEAST_MATCHED * n_detections:
+        return []
+    share = 100 * n_matched / n_detections
+    return [
+        f"only {share:.0f} % of the detections have a counterpart: is the catalogue as wide and as deep as the image?"
+    ]
 
 
 def _group(field: Field, name: str) -> stilts.Group:
