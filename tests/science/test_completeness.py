@@ -6,7 +6,7 @@ from astropy.table import Table
 from scipy.special import erfc, erfcinv
 from scipy.stats import binom
 
-from lostlight.science.vet.completeness import jeffreys, measure_curve, rate_per_area, recover
+from lostlight.science.vet.completeness import jeffreys, measure_curve, recover
 from lostlight.vocab import bits
 
 PLANTED = Table(
@@ -74,14 +74,6 @@ def test_jeffreys_intervals_cover():
     assert covered == pytest.approx(0.6827, abs=0.08)
     assert low[0] == 0
     assert high[-1] == 1
-
-
-def test_rates_come_per_area_with_an_interval():
-    rate, low, high = rate_per_area(4, 2.0)
-    assert rate == 2
-    assert low < 2 < high
-    assert rate_per_area(0, 2.0)[:2] == (0, 0)
-    assert 0 < rate_per_area(0, 2.0)[2] < 1
 
 
 def test_what_became_of_each_star_is_told():

@@ -11,9 +11,10 @@ from lostlight.chain import manifest_path
 from lostlight.core import atomic
 from lostlight.core import config as configuration
 from lostlight.core.errors import ContractError, LostlightError
-from lostlight.core.manifest import load, verify_outputs
+from lostlight.core.manifest import load
 from lostlight.core.params import RunParams
 from lostlight.core.step import find
+from lostlight.report.verify import verify
 from lostlight.sim import local
 from lostlight.vocab.steps import PLANT, STEPS
 
@@ -25,7 +26,7 @@ def test_the_tiny_run_ends_well_and_every_link_holds(tiny_run):
         manifest = load(path)
         assert manifest.status == "ok", manifest.step
         assert manifest.counts["ok"] >= 1
-        verify_outputs(manifest)
+    verify(tiny_run)
 
 
 def test_one_worker_and_four_give_the_same_bytes(tiny_run, tmp_path):

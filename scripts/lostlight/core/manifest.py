@@ -180,13 +180,6 @@ def run_folder(path: Path) -> Path:
     return step_folder.parent
 
 
-def verify_outputs(manifest: Manifest, units: Iterable[UnitRecord] | None = None) -> None:
-    """Re-hash the products of a manifest; raises ContractError naming the first file that differs."""
-    for unit in manifest.units if units is None else units:
-        for role, product in unit.outputs.items():
-            verify_product(manifest.folder, product, f"{manifest.step}, unit {unit.id}, {role}")
-
-
 def verify_product(folder: Path, product: Product, where: str) -> None:
     """Re-hash one product; raises ContractError naming the file and both hashes."""
     path = folder / product.path

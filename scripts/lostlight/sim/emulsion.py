@@ -103,13 +103,6 @@ def margin_px() -> int:
     return _MARGIN_PX
 
 
-def noise_rms(plate: Plate) -> float:
-    """Give the pixel-to-pixel rms of the sky on the scan, in counts."""
-    impulse = np.zeros((41, 41))
-    impulse[20, 20] = 1
-    return _rms_of_sum(plate, impulse)
-
-
 def snr_of(plate: Plate, stamp: NDArray[np.float64]) -> float:
     """Give the signal to noise of a pattern of density on the sky, weighted by itself.
 

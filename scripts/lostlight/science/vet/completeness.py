@@ -8,7 +8,7 @@ from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 from scipy.special import erfc, erfcinv, xlog1py, xlogy
-from scipy.stats import beta, gamma
+from scipy.stats import beta
 
 from lostlight.vocab import bits
 
@@ -180,16 +180,3 @@ def _crossing(
     values, grown = where[reached][order], np.cumsum(weight[reached][order])
     low, median, high = np.interp(np.array([0.5 - LEVEL / 2, 0.5, 0.5 + LEVEL / 2]) * grown[-1], grown, values)
     return float(median), float(np.hypot((high - low) / 2, middle[1] - middle[0]))
-
-
-def rate_per_area(n: int, area_deg2: float, level: float = LEVEL) -> tuple[float, float, float]:
-    """Give a rate per square degree with its Jeffreys interval for counts, such as false alarms of offset catalogues.
-
-    Returns
-    -------
-    rate, low, high : float
-        Per square degree.
-    """
-    tail = (1 - level) / 2
-    low = gamma.ppf(tail, n + 0.5) if n else 0.0
-    return n / area_deg2, float(low) / area_deg2, float(gamma.ppf(1 - tail, n + 0.5)) / area_deg2
