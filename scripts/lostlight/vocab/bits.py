@@ -50,10 +50,30 @@ FILTER = _declare(
     ("NOT_COVERED", "label: a veto asked for does not cover this position"),
 )
 
+DQ = (
+    Bit("BAD", 1, "bad by the map of bad pixels"),
+    Bit("HOT", 2, "hot: dark current far above that of its neighbours"),
+    Bit("COLD", 4, "cold: far less sensitive than its neighbours"),
+    Bit("SATURATED", 8, "at or above the level of saturation in the raw frame"),
+    Bit("COSMIC", 16, "hit by a cosmic ray"),
+    Bit("NONLINEAR", 32, "above the level from which the camera is not linear"),
+    Bit("NO_FLAT", 64, "not flat-fielded: the flat is too low or too uncertain here"),
+    Bit("INTERPOLATED", 128, "replaced by its neighbours"),
+    Bit("FEW_SAMPLES", 256, "a master pixel with fewer samples than rejection must leave"),
+    Bit("UNSTABLE", 512, "dark current that follows no straight line, or jumps"),
+    Bit("NO_DATA", 1024, "no value: NaN in the raw frame, or outside of the detector"),
+    Bit("NO_DARK_MATCH", 2048, "the dark was taken at another exposure or temperature"),
+    Bit("GLOW", 4096, "amplifier glow that the dark does not take off"),
+)
+"""Data-quality bits of calibrated frames and masters."""
+
 LABELS: frozenset[str] = frozenset({"FIRST_EPOCH_ONLY", "OTHER_PLATE", "NOT_COVERED"})
 """Filter bits that describe a row and remove nothing."""
 
-_VALUES = {"mask": {bit.name: bit.value for bit in MASK}, "filter": {bit.name: bit.value for bit in FILTER}}
+_VALUES = {
+    kind: {bit.name: bit.value for bit in declared}
+    for kind, declared in (("mask", MASK), ("filter", FILTER), ("dq", DQ))
+}
 
 
 def mask(*names: str) -> int:
@@ -64,6 +84,15 @@ def mask(*names: str) -> int:
 def filters(*names: str) -> int:
     """Combine named filter bits into one integer; raises KeyError for an unknown name."""
     return sum(_VALUES["filter"][name] for name in set(names))
+
+
+def dq(*names: str) -> int:
+    """Combine named data-quality bits into one integer; raises KeyError for an unknown name."""
+    return sum(_VALUES["dq"][name] for name in set(names))
+
+
+DO_NOT_USE = dq("BAD", "SATURATED", "COSMIC", "NO_FLAT", "NO_DATA")
+"""Data-quality bits of pixels that must not be used; hot and cold ones join them where they were not repaired."""
 
 
 def names(value: int, bits: Iterable[Bit]) -> list[str]:

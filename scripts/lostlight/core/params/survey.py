@@ -1,22 +1,10 @@
-"""Every knob of the survey on one page: one class per section of the configuration, one field per knob.
+"""The knobs of the survey, steps 00 to 10: one class per section of the configuration, one field per knob."""
 
-Units are in the names. From these classes come the JSON schema, the table in ``config/README.md`` and the messages for
-keys and values that are wrong.
-"""
+from typing import Literal
 
-from typing import Annotated, Literal
+from pydantic import Field
 
-from pydantic import BaseModel, ConfigDict, Field
-
-Engine = Literal["auto", "reference", "embedded"]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-
-
-class Params(BaseModel):
-    """A section of the configuration: frozen, unknown keys refused, infinities and NaN refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+from lostlight.core.params.base import Engine, Fraction, Params, Positive
 
 
 class Position(Params):
@@ -209,9 +197,9 @@ class OwnCatalogue(Params):
 
     path: str = ""
     """CSV, FITS, VOTable or ECSV; empty means none"""
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = Field({})
     """our column name to theirs: ra_deg, dec_deg, pm_ra_mas_yr, pm_dec_mas_yr, mag_ref, ref_id"""
-    units: dict[str, str] = {}
+    units: dict[str, str] = Field({})
     """unit of a column of theirs where the file does not say it"""
     epoch_yr: float = Field(2016.0, ge=1800, le=2200)
     """epoch of the positions where the file does not say it"""
@@ -393,38 +381,3 @@ class PackageParams(Params):
 
     images: bool = False
     """include plates and masks, not only tables, manifests and report"""
-
-
-class RunParams(Params):
-    """How the run is carried out; nothing here changes a result."""
-
-    id: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)
-    """name of the run and of its folders"""
-    shards: int = Field(8, ge=1, le=2000)
-    """jobs per step; about one per 64 tiles"""
-    workers: int = Field(0, ge=0, le=256)
-    """processes per job; 0 means as many as the job has cores"""
-    fail_fast: bool = False
-    """stop at the first failed tile"""
-    max_failed_fraction: Fraction = 0.5
-    """a step with more failed tiles ends the run"""
-
-
-class PipelineConfig(Params):
-    """The whole configuration."""
-
-    engine: Engine = "auto"
-    """engine of steps 03, 04, 05 and 07 where they do not name their own"""
-    run: RunParams = RunParams()
-    tiles: TilesParams = TilesParams()
-    download: DownloadParams = DownloadParams()
-    masks: MasksParams = MasksParams()
-    detect: DetectParams = DetectParams()
-    psf: PsfParams = PsfParams()
-    measure: MeasureParams = MeasureParams()
-    reference: ReferenceParams = ReferenceParams()
-    xmatch: XmatchParams = XmatchParams()
-    filter: FilterParams = FilterParams()
-    completeness: CompletenessParams = CompletenessParams()
-    summary: SummaryParams = SummaryParams()
-    package: PackageParams = PackageParams()

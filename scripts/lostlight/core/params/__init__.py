@@ -1,0 +1,94 @@
+"""Every knob there is: one class per section of the configuration, one field per knob, units in the names.
+
+From these classes come the JSON schema, the tables in ``config/README.md`` and the messages for keys and values that
+are wrong.
+"""
+
+from pydantic import Field
+
+from lostlight.core.params.base import Engine, Fraction, Params, Positive
+from lostlight.core.params.calibrate import CalibrateParams
+from lostlight.core.params.survey import (
+    CompletenessParams,
+    DetectParams,
+    DownloadParams,
+    ExtractionParams,
+    FilterParams,
+    LocusGates,
+    MasksParams,
+    MeasureParams,
+    Mnras2022Gates,
+    OwnCatalogue,
+    PackageParams,
+    Position,
+    PsfParams,
+    ReferenceParams,
+    Region,
+    SummaryParams,
+    TilesParams,
+    XmatchParams,
+)
+
+__all__ = [
+    "CalibrateParams",
+    "CompletenessParams",
+    "DetectParams",
+    "DownloadParams",
+    "Engine",
+    "ExtractionParams",
+    "FilterParams",
+    "Fraction",
+    "LocusGates",
+    "MasksParams",
+    "MeasureParams",
+    "Mnras2022Gates",
+    "OwnCatalogue",
+    "PackageParams",
+    "Params",
+    "PipelineConfig",
+    "Position",
+    "Positive",
+    "PsfParams",
+    "ReferenceParams",
+    "Region",
+    "RunParams",
+    "SummaryParams",
+    "TilesParams",
+    "XmatchParams",
+]
+
+
+class RunParams(Params):
+    """How the run is carried out; nothing here changes a result."""
+
+    id: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)
+    """name of the run and of its folders"""
+    shards: int = Field(8, ge=1, le=2000)
+    """jobs per step; about one per 64 tiles"""
+    workers: int = Field(0, ge=0, le=256)
+    """processes per job; 0 means as many as the job has cores"""
+    fail_fast: bool = False
+    """stop at the first failed tile"""
+    max_failed_fraction: Fraction = 0.5
+    """a step with more failed tiles ends the run"""
+
+
+class PipelineConfig(Params):
+    """The whole configuration."""
+
+    engine: Engine = "auto"
+    """engine of steps 03, 04, 05 and 07 where they do not name their own"""
+    run: RunParams = RunParams()
+    tiles: TilesParams = TilesParams()
+    download: DownloadParams = DownloadParams()
+    masks: MasksParams = MasksParams()
+    detect: DetectParams = DetectParams()
+    psf: PsfParams = PsfParams()
+    measure: MeasureParams = MeasureParams()
+    reference: ReferenceParams = ReferenceParams()
+    xmatch: XmatchParams = XmatchParams()
+    filter: FilterParams = FilterParams()
+    completeness: CompletenessParams = CompletenessParams()
+    summary: SummaryParams = SummaryParams()
+    package: PackageParams = PackageParams()
+    calibrate: CalibrateParams = CalibrateParams()

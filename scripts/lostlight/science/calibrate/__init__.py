@@ -1,0 +1,1 @@
+"""Raw frames to masters and clean lights: one method per file."""
