@@ -10,13 +10,13 @@ from lostlight.core.manifest import Manifest
 from lostlight.core.params import Params, PipelineConfig
 from lostlight.core.step import Step, find
 from lostlight.sim import local
-from lostlight.vocab.steps import PLANT, STEPS, TWIN_STEPS
+from lostlight.vocab.steps import PLANT, SURVEY, TWIN_STEPS
 
 _TWIN = "planted"
 
 
 def walk(
-    config: PipelineConfig, run_folder: Path, *, steps: Sequence[str] = STEPS, workers: int = 1
+    config: PipelineConfig, run_folder: Path, *, steps: Sequence[str] = SURVEY, workers: int = 1
 ) -> Iterator[Manifest]:
     """Run steps in reading order, the planted twin before the summary, and give each manifest as it is written.
 

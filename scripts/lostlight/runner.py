@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from pathlib import Path
 
 from lostlight.core import atomic
@@ -17,8 +17,9 @@ from lostlight.core.fold import blank, judge, summed, write
 from lostlight.core.manifest import Manifest, Parent, UnitRecord, load, run_folder
 from lostlight.core.params import Params, RunParams
 from lostlight.core.products import Workplace, relative
-from lostlight.core.step import Step, Unit, find
-from lostlight.core.usage import Timing
+from lostlight.core.step import Lent, Step, Unit, find
+from lostlight.core.usage import REUSED, Timing
+from lostlight.core.waves import provided, waves
 from lostlight.core.work import work
 from lostlight.vocab.steps import PLANT
 
@@ -64,7 +65,7 @@ def run(job: Job, progress: Progress = lambda done, total: None) -> Manifest:
     place = _workplace(step, manifests, job)
     records: list[UnitRecord] = list(skipped)
     timings: dict[str, Timing] = {}
-    for record, timing in _outcomes(place, planned, job):
+    for record, timing in _waves(place, planned, job):
         records.append(record)
         timings[record.id] = timing
         progress(len(timings), len(planned))
@@ -79,7 +80,7 @@ def run(job: Job, progress: Progress = lambda done, total: None) -> Manifest:
 
 def _upstream(step: Step, path: Path) -> Manifest:
     manifest = load(path)
-    accepted = {*step.after, *((PLANT,) if "01_download" in step.after else ())}
+    accepted = {*step.after, *step.may_follow, *((PLANT,) if "01_download" in step.after else ())}
     if manifest.step not in accepted:
         raise ContractError(
             f"{path} is a manifest of {manifest.step}, but {step.id} reads {', '.join(step.after) or 'none'}",
@@ -133,10 +134,23 @@ def _workplace(step: Step, manifests: Sequence[Manifest], job: Job) -> Workplace
     return Workplace(job.step_id, job.params, folder, step_folder, job.run_id, step.engines(job.params), expected)
 
 
+def _waves(place: Workplace, units: Sequence[Unit], job: Job) -> Iterator[tuple[UnitRecord, Timing]]:
+    """Work through units in waves, because some take products of others."""
+    done: dict[str, UnitRecord] = {}
+    for wave in waves(units):
+        ready, skipped = provided(place, wave, done)
+        for outcome in chain(((record, REUSED) for record in skipped), _outcomes(place, ready, job)):
+            done[outcome[0].id] = outcome[0]
+            yield outcome
+
+
 def _outcomes(place: Workplace, units: Sequence[Unit], job: Job) -> Iterator[tuple[UnitRecord, Timing]]:
     size = place.step.slice_size
     slices = [units[start : start + size] for start in range(0, len(units), size)]
-    workers = min(job.workers or os.cpu_count() or 1, len(slices))
+    cores = job.workers or os.cpu_count() or 1
+    workers = min(cores, len(slices))
+    lent = Lent(max(cores // max(workers, 1), 1), job.policy.memory_mb, job.policy.backend)
+    slices = [[replace(unit, lent=lent) for unit in some] for some in slices]
     if workers <= 1:
         for some in slices:
             yield from work(place, some)

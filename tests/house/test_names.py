@@ -51,7 +51,7 @@ def test_a_rule_reads_exactly_what_its_step_declares(project, step_id):
     inputs = text.split("output:")[0]
     if step_id in ("09_summary", "10_package"):
         index = STEPS.index(step_id)
-        assert f"STEPS[:{index}]" in inputs
+        assert f"SURVEY[:{index}]" in inputs
         assert find(step_id).after == STEPS[:index]
     else:
         read = re.findall(r"<run>/(?:\{twin\})?(\d\d_\w+)/", inputs)

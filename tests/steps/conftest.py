@@ -7,7 +7,7 @@ import pytest
 
 from lostlight import chain
 from lostlight.core import config as configuration
-from lostlight.vocab.steps import STEPS
+from lostlight.vocab.steps import SURVEY
 
 SKY = "sky:20"
 TINY = {
@@ -31,7 +31,7 @@ def tiny_config(**changes):
     return configuration.check(configuration.merge(TINY, changes))
 
 
-def walk(run: Path, config=None, steps=STEPS, workers=1):
+def walk(run: Path, config=None, steps=SURVEY, workers=1):
     """All manifests of a run, by step; those of the twin under their path."""
     manifests = list(chain.walk(config or tiny_config(), run, steps=steps, workers=workers))
     return {str(manifest.path.parent.relative_to(run)): manifest for manifest in manifests}

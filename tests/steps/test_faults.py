@@ -9,7 +9,7 @@ from lostlight.core.manifest import load
 from lostlight.sim.faults import Fault, Faults
 from lostlight.sim.server import serve
 from lostlight.sim.sky import Sky
-from lostlight.vocab.steps import STEPS
+from lostlight.vocab.steps import SURVEY
 
 STOPPED = {
     "html200": "BadImage",
@@ -25,7 +25,7 @@ STOPPED = {
 HARMLESS = ("gzip", "date_overflow")
 COPED_WITH = ("partial_dss", "blank_wedge")
 DENIED = ("capped", "fifty_rows", "header_only", "nan_coordinates", "half_coverage", "html200")
-CHAIN = STEPS[:9]
+CHAIN = SURVEY[:9]
 
 
 def tiles(kinds):

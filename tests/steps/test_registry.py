@@ -16,9 +16,9 @@ from lostlight.core.params import RunParams
 from lostlight.core.step import find
 from lostlight.report.verify import verify
 from lostlight.sim import local
-from lostlight.vocab.steps import PLANT, STEPS
+from lostlight.vocab.steps import PLANT, SURVEY
 
-PER_TILE = STEPS[2:9]
+PER_TILE = SURVEY[2:9]
 
 
 def test_the_tiny_run_ends_well_and_every_link_holds(tiny_run):

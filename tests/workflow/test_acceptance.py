@@ -21,7 +21,7 @@ from lostlight.science.vet.completeness import measure_curve
 from lostlight.sim import scorecard
 from lostlight.sim.sky import Sky
 from lostlight.vocab import bits
-from lostlight.vocab.steps import PLANT, STEPS
+from lostlight.vocab.steps import PLANT, SURVEY
 
 ENGINES = (
     "embedded",
@@ -54,7 +54,7 @@ class Tile:
         return tables.read(self.path(step_id, role))
 
 
-def walk(run, settings, steps=STEPS[:9]):
+def walk(run, settings, steps=SURVEY[:9]):
     list(chain.walk(configuration.check(settings), run, steps=steps))
     return Tile(run)
 
@@ -195,7 +195,7 @@ def test_spread_model_is_the_programs(request, tmp_path, field):
         settings = own_image(shared_data / "dss1-m67" / "M6707HH.fits.gz", "reference")
     else:
         settings = simulated("reference", 31, 200, 40, width_arcmin=30, height_arcmin=28)
-    tile = walk(tmp_path / "run", settings, STEPS[:5])
+    tile = walk(tmp_path / "run", settings, SURVEY[:5])
     image, _ = fits.read_image(tile.path("02_masks", "clean"))
     psf = tile.path("04_psf", "psf")
     assert np.abs(spread_differences(np.ascontiguousarray(image[:700, :700]), psf)).max() <= 5e-4
@@ -250,7 +250,7 @@ def depth(true_snr, x_px, y_px, found):
 def test_artificial_stars_are_lost_where_the_stars_of_the_sky_are(tmp_path, seed, ra_deg, dec_deg):
     """Completeness against truth: planted stars and those of the simulated sky fade out at the same signal to noise."""
     run = tmp_path / "run"
-    tile = walk(run, simulated("embedded", seed, ra_deg, dec_deg, n_planted=400), STEPS[:10])
+    tile = walk(run, simulated("embedded", seed, ra_deg, dec_deg, n_planted=400), SURVEY[:10])
     twin = Tile(run, "planted/")
     facts = tile.unit("01_download").facts
     truth = Sky(seed).truth(*(facts[name] for name in ("ra_deg", "dec_deg", "width_arcmin", "height_arcmin")))

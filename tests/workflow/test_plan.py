@@ -4,9 +4,8 @@ import pytest
 
 from lostlight.core import config
 from lostlight.core.declared import declared
-from lostlight.vocab.steps import PLANT, STEPS, TWIN_STEPS, rule
+from lostlight.vocab.steps import PLANT, SURVEY, TWIN_STEPS, WHOLE, rule
 
-WHOLE = ("00_tiles", "09_summary", "10_package")
 N_SHARDS = 2
 END = {"deliver": 1, "all": 1}
 
@@ -42,7 +41,7 @@ def jobs(steps, twins=()):
 
 def everything_after(first):
     """Jobs that an edit of the section of step `first` must cause."""
-    run = {s for s in STEPS if s not in WHOLE and first in ancestors(s)} if first != PLANT else set()
+    run = {s for s in SURVEY if s not in WHOLE and first in ancestors(s)} if first != PLANT else set()
     plant_again = first == PLANT or bool(run & set(declared(PLANT)["after"]))
     twin = set(TWIN_STEPS[1:]) if plant_again else {s for s in TWIN_STEPS[1:] if first in ancestors(s)}
     counts = jobs([*run, *([PLANT] if plant_again else [])], twin)
@@ -50,12 +49,12 @@ def everything_after(first):
 
 
 def test_a_fresh_run_plans_every_step_and_its_twin(workshop):
-    expected = jobs([*STEPS, PLANT], TWIN_STEPS[1:])
+    expected = jobs([*SURVEY, PLANT], TWIN_STEPS[1:])
     assert workshop.plan() == expected | END
 
 
 def test_without_artificial_stars_there_is_no_twin(workshop):
-    assert workshop.plan(completeness={"n_per_tile": 0}) == jobs(STEPS) | END
+    assert workshop.plan(completeness={"n_per_tile": 0}) == jobs(SURVEY) | END
 
 
 def test_until_plans_the_step_and_all_it_needs(workshop):
@@ -84,7 +83,7 @@ def test_every_rule_says_what_it_does(workshop):
 
 def test_the_picture_of_the_rules_shows_every_step(workshop):
     picture = workshop.snakemake("--rulegraph", "mermaid-js")
-    for step_id in STEPS:
+    for step_id in SURVEY:
         assert rule(step_id) in picture
 
 

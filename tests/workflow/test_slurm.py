@@ -6,7 +6,7 @@ from importlib.util import find_spec
 import pytest
 import yaml
 
-from lostlight.vocab.steps import STEPS
+from lostlight.vocab.steps import SURVEY
 
 PROFILE = "workflow/profiles/slurm"
 N_SHARDS = 2
@@ -64,4 +64,4 @@ def test_a_real_cluster_takes_the_jobs(own_workshop, partition):
     )  # fmt: skip
     n_jobs = 1 + N_SHARDS + N_SHARDS  # the tiles, the downloads, and steps 02 to 05 of a shard in one
     assert said.count("has been submitted with SLURM jobid") == n_jobs
-    assert all((own_workshop.folder / "data/runs/demo" / step / "manifest.json").is_file() for step in STEPS[:6])
+    assert all((own_workshop.folder / "data/runs/demo" / step / "manifest.json").is_file() for step in SURVEY[:6])

@@ -1,7 +1,7 @@
 rule step10:
     """Pack the run into one archive that is the same, byte for byte, for the same run."""
     input:
-        steps=collect("<run>/{step}/manifest.json", step=STEPS[:10]),
+        steps=collect("<run>/{step}/manifest.json", step=SURVEY[:10]),
         planted=collect(
             "<run>/planted/{step}/manifest.json", step=TWIN_STEPS if settings.completeness.n_per_tile else ()
         ),

@@ -1,6 +1,6 @@
 """One rule per sharded step folds the manifests of its shards into the manifest of the step."""
 
-SHARDED = [(step, rule_name(step), step, "") for step in STEPS if step not in WHOLE]
+SHARDED = [(step, rule_name(step), step, "") for step in SURVEY if step not in WHOLE]
 SHARDED += [(step, rule_name(step).replace("step", "planted"), step, "planted/") for step in TWIN_STEPS[1:]]
 SHARDED += [(PLANT, "planted01", TWIN_STEPS[0], "planted/")]
 

@@ -3,10 +3,7 @@
 import json
 
 from lostlight.core.declared import declared
-from lostlight.vocab.steps import PLANT, STEPS, TWIN_STEPS, rule as rule_name
-
-# Steps on the run as a whole; all others work in shards.
-WHOLE = ("00_tiles", "09_summary", "10_package")
+from lostlight.vocab.steps import PLANT, SURVEY, TWIN_STEPS, WHOLE, rule as rule_name
 
 # As many as the machine lends; where that is not said (a cluster, a report), the profile sets the threads.
 WORKERS = settings.run.workers or workflow.resource_settings.cores or 1

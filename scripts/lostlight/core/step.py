@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lostlight.core.errors import Fact, LostlightError
 from lostlight.core.manifest import Check, Manifest
@@ -14,11 +14,30 @@ from lostlight.vocab.steps import PLANT, STEPS, module
 
 
 @dataclass(frozen=True)
+class Lent:
+    """What a unit may use of the machine; no result depends on it."""
+
+    threads: int = 1
+    memory_mb: int = 256
+    backend: Literal["auto", "numpy", "numba"] = "auto"
+
+
+@dataclass(frozen=True)
+class Take:
+    """A product of another unit of the same step: the unit, its role there, and whether it can be done without."""
+
+    unit: str
+    role: str
+    must: bool = True
+
+
+@dataclass(frozen=True)
 class Unit:
-    """One piece of work: a tile, a lot, a stack, or the whole run.
+    """One piece of work: a tile, a master, a lot, a stack, or the whole run.
 
     ``unit["image"]`` is the path of an input, ``unit.facts`` are plain values that came with the plan, and
     ``unit.seed`` is 128 bits that depend on the run's seed, the step and the unit's id, and on nothing else.
+    ``unit.takes`` gives roles of inputs that other units of the same step make; those units are done before.
     """
 
     id: str
@@ -26,6 +45,8 @@ class Unit:
     facts: Mapping[str, Fact] = field(default_factory=dict)
     seed: int = 0
     prepared: Any = None
+    takes: Mapping[str, Take] = field(default_factory=dict)
+    lent: Lent = Lent()
 
     def __getitem__(self, role: str) -> Path:
         return self.inputs[role]
@@ -66,6 +87,7 @@ class Step:
     after: tuple[str, ...]
     needs: tuple[str, ...]
     wants: tuple[str, ...]
+    may_follow: tuple[str, ...]
     makes: Mapping[str, str]
     optional: frozenset[str]
     params: type[Params]
@@ -86,6 +108,7 @@ def step(
     after: tuple[str, ...] = (),
     needs: tuple[str, ...] = (),
     wants: tuple[str, ...] = (),
+    may_follow: tuple[str, ...] = (),
     makes: Mapping[str, str],
     optional: tuple[str, ...] = (),
     params: type[Params],
@@ -106,6 +129,8 @@ def step(
         Steps whose manifests are read.
     needs, wants : tuple of str
         Roles of the input files that must, or may, be there.
+    may_follow : tuple of str
+        Steps whose manifests are read where the configuration asks for it.
     makes : mapping
         Role to file name, ``{unit}`` standing for the unit's id: ``{"catalog": "{unit}.p1.fits"}``.
     optional : tuple of str
@@ -130,7 +155,7 @@ def step(
         if step_id in REGISTRY:
             raise ValueError(f"step {step_id} is declared twice: {REGISTRY[step_id].run} and {function}")
         REGISTRY[step_id] = Step(
-            id=step_id, run=function, after=after, needs=needs, wants=wants, makes=dict(makes),
+            id=step_id, run=function, after=after, needs=needs, wants=wants, may_follow=may_follow, makes=dict(makes),
             optional=frozenset(optional), params=params, version=version, cites=cites, plan=plan, prepare=prepare,
             slice_size=slice_size, engines=engines,
         )  # fmt: skip

@@ -10,9 +10,9 @@ from pathlib import Path
 from lostlight.core.errors import Fact
 from lostlight.core.manifest import Manifest, UnitRecord
 from lostlight.report.citations import is_used
-from lostlight.vocab.steps import STEPS
+from lostlight.vocab.steps import SURVEY
 
-TILE_STEPS = STEPS[1:9]
+TILE_STEPS = SURVEY[1:9]
 """The steps that work tile by tile, in order."""
 
 

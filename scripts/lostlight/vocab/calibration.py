@@ -20,7 +20,7 @@ class Code(NamedTuple):
 
 ERRORS = (
     Code("CAL101", "no frames", None, "name a folder with FITS files in calibrate.frames"),
-    Code("CAL102", "unknown type of frame", None, "set IMAGETYP, or give a table of frames with it, or set calibrate.infer_type"),
+    Code("CAL102", "unknown type of frame", None, "set IMAGETYP or calibrate.infer_type, or give a table of frames"),
     Code("CAL103", "frames of different shape or binning", None, "sort them into folders, or edit the plan"),
     Code("CAL104", "frames of different gain or offset", None, "take masters at the gain and offset of the lights"),
     Code("CAL105", "no master fits", None, "take the missing frames, widen calibrate.match, or edit the plan"),
@@ -31,7 +31,7 @@ ERRORS = (
     Code("CAL110", "expression refused", None, "compare x with mean, median, std, mad and the other names listed"),
     Code("CAL111", "corrupt or truncated file", None, "copy the file again, or set calibrate.on_bad_frame: skip"),
     Code("CAL112", "saturated flat", 1e-4, "expose flats to a third or half of saturation"),
-    Code("CAL113", "too little memory or disk", None, "free some, or lower calibrate.compute.memory_mb"),
+    Code("CAL113", "too little memory or disk", None, "free some, or lower run.memory_mb"),
 )  # fmt: skip
 
 WARNINGS = (

@@ -1,6 +1,6 @@
 """The steps in reading order, and the order in which the work is done."""
 
-STEPS: tuple[str, ...] = (
+SURVEY: tuple[str, ...] = (
     "00_tiles",
     "01_download",
     "02_masks",
@@ -13,11 +13,21 @@ STEPS: tuple[str, ...] = (
     "09_summary",
     "10_package",
 )
+"""From positions to the archive of the run."""
+
+FRAMES: tuple[str, ...] = ("11_calibrate",)
+"""What is done to own frames before they are searched like any plate."""
+
+STEPS: tuple[str, ...] = SURVEY + FRAMES
+"""Every step there is, in order of the numbers."""
+
+WHOLE: tuple[str, ...] = ("00_tiles", "09_summary", "10_package", *FRAMES)
+"""Steps on the run as a whole; all others work in shards."""
 
 PLANT = "01_plant"
 """Takes the place of 01_download in the planted twin of a run: the same plates with artificial stars in them."""
 
-TWIN_STEPS: tuple[str, ...] = STEPS[1:9]
+TWIN_STEPS: tuple[str, ...] = SURVEY[1:9]
 """The steps whose folders exist twice, once for the plates and once for their planted twins."""
 
 

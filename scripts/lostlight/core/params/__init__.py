@@ -4,6 +4,8 @@ From these classes come the JSON schema, the tables in ``config/README.md`` and 
 are wrong.
 """
 
+from typing import Literal
+
 from pydantic import Field
 
 from lostlight.core.params.base import Engine, Fraction, Params, Positive
@@ -71,6 +73,10 @@ class RunParams(Params):
     """stop at the first failed tile"""
     max_failed_fraction: Fraction = 0.5
     """a step with more failed tiles ends the run"""
+    memory_mb: int = Field(256, ge=64)
+    """working memory of one stack of frames, its result not counted"""
+    backend: Literal["auto", "numpy", "numba"] = "auto"
+    """numba compiles the kernels of stacking; numpy gives the same bits without a compiler"""
 
 
 class PipelineConfig(Params):

@@ -1,6 +1,6 @@
 """What every section of the configuration is made of."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,10 +13,3 @@ class Params(BaseModel):
     """A section of the configuration: frozen, unknown keys refused, infinities and NaN refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
-
-    policy: ClassVar[frozenset[str]] = frozenset()
-    """keys that say how the work is carried out and change no result; they stay out of the fingerprint"""
-
-    def science(self) -> dict[str, Any]:
-        """Give what results depend on, as plain data."""
-        return self.model_dump(mode="json", exclude=set(self.policy))

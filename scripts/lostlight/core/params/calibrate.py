@@ -3,7 +3,7 @@
 Keys marked ``x-level: basic`` in the schema are those a beginner is shown; all others are for the advanced.
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -227,21 +227,8 @@ class CameraParams(Params):
     """level from which pixels are flagged as not linear"""
 
 
-class ComputeParams(Params):
-    """How the work is carried out; results do not depend on it."""
-
-    backend: Literal["auto", "numpy", "numba"] = "auto"
-    """numba compiles the kernels; numpy needs no compiler and gives the same bits"""
-    threads: int = Field(0, ge=0, le=256)
-    """threads per master; 0 means the share of the job"""
-    memory_mb: int = Field(256, ge=64)
-    """working memory of a stack, its result not counted"""
-
-
 class CalibrateParams(Params):
     """Step 11: raw frames to masters and clean lights."""
-
-    policy: ClassVar[frozenset[str]] = frozenset({"compute"})
 
     frames: str = Field("", json_schema_extra=BASIC)
     """folder of raw frames, or table of them with a column path; camera:<seed> makes simulated ones"""
@@ -275,8 +262,6 @@ class CalibrateParams(Params):
     """what is done to a light"""
     output: OutputParams = OutputParams()
     """what is written"""
-    compute: ComputeParams = ComputeParams()
-    """how the work is carried out"""
 
     @model_validator(mode="after")
     def _whole(self) -> "CalibrateParams":
