@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,7 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {
     "minimum": (np.minimum, 2),
     "maximum": (np.maximum, 2),
 }
+_GROWING = (ast.Mult, ast.Div, ast.Pow)
 _CALLS = {**{name: arity for name, (_, arity) in _FUNCTIONS.items()}, "where": 3, "isfinite": 1}
 
 Values = Mapping[str, NDArray[np.generic]]
@@ -108,7 +110,8 @@ class Expression:
         if missing := sorted(self.names - values.keys()):
             raise refuse("CAL110", f"{self.canonical!r} uses {', '.join(missing)}, which is not known of these frames")
         with np.errstate(all="ignore"):
-            return np.array(np.broadcast_to(_holds(self.tree, values), x.shape))
+            rejected = np.asarray(_holds(self.tree, values))
+        return rejected if rejected.shape == x.shape else np.broadcast_to(rejected, x.shape).copy()
 
 
 def compile_expression(text: str) -> Expression:
@@ -260,17 +263,58 @@ def _holds(node: ast.expr, values: Values, wanted: bool = True) -> Any:
     if isinstance(node, ast.UnaryOp):
         return _holds(node.operand, values, not wanted)
     if isinstance(node, ast.BoolOp):
-        all_of = isinstance(node.op, ast.And) is wanted
-        return (np.logical_and if all_of else np.logical_or).reduce(
-            np.broadcast_arrays(*(_holds(part, values, wanted) for part in node.values))
-        )
+        join = np.logical_and if isinstance(node.op, ast.And) is wanted else np.logical_or
+        return reduce(join, [_holds(part, values, wanted) for part in node.values])
     if isinstance(node, ast.Call):
         return _call_holds(node, values, wanted)
-    assert isinstance(node, ast.Compare)
-    sides = [_number(side, values) for side in (node.left, *node.comparators)]
-    links = [_compare(op, *pair, wanted) for op, *pair in zip(node.ops, sides, sides[1:], strict=False)]
-    ...
+    return _comparison_holds(node, values, wanted)
+
+
+def _call_holds(node: ast.Call, values: Values, wanted: bool) -> Any:
+    if node.func.id == "isfinite":
+        return np.isfinite(_number(node.args[0], values)) == wanted
+    condition, one, other = node.args
+    return np.where(
+        _holds(condition, values),
+        _holds(one, values, wanted),
+        _holds(condition, values, False) & _holds(other, values, wanted),
+    )
+
+
+def _comparison_holds(node: ast.Compare, values: Values, wanted: bool) -> Any:
+    sides = [node.left, *node.comparators]
+    found = [_number(side, values) for side in sides]
+    links = []
+    for op, left, right in zip(node.ops, found, found[1:], strict=False):
+        compare = _COMPARISONS[type(op)] if wanted else _OPPOSITE[_COMPARISONS[type(op)]]
+        links.append(compare(left, right))
+    finite = [np.isfinite(value) for side, value in zip(sides, found, strict=True) if _may_be_infinite(side)]
+    return reduce(np.logical_and, finite, reduce(np.logical_and if wanted else np.logical_or, links))
+
+
+def _may_be_infinite(node: ast.expr) -> bool:
+    """Tell sides that can grow beyond all bounds from those that need no second look."""
+    return any(isinstance(part, _GROWING) or getattr(part, "id", "") in ("log", "exp") for part in ast.walk(node))
 
 
 def _number(node: ast.expr, values: Values) -> Any:
-    ...
+    if isinstance(node, ast.Constant):
+        return float(node.value)
+    if isinstance(node, ast.Name):
+        return values[node.id]
+    if isinstance(node, ast.UnaryOp):
+        return -_number(node.operand, values)
+    if isinstance(node, ast.BinOp):
+        return _apply(_ARITHMETIC[type(node.op)], _number(node.left, values), _number(node.right, values))
+    if node.func.id != "where":
+        return _apply(_FUNCTIONS[node.func.id][0], *(_number(part, values) for part in node.args))
+    condition, one, other = node.args
+    unknown = ~(_holds(condition, values) | _holds(condition, values, False))
+    chosen = np.where(_holds(condition, values), _number(one, values), _number(other, values))
+    return np.where(unknown, np.nan, chosen)
+
+
+def _apply(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Keep constants plain floats: NumPy then lets the arrays say the precision."""
+    result = function(*arguments)
+    return float(result) if all(type(value) is float for value in arguments) else result
