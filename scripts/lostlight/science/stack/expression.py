@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ MAX_DEPTH = 12
 MAX_CONSTANT = 1e12
 MAX_EXPONENT = 4
 
-_CHARACTERS = re.compile(r"[A-Za-z0-9_.,()+\-*/<> \t\r\n]*")
+_CHARACTERS = re.compile(r"[A-Za-z0-9_.,()+\-*/<>= \t\r\n]*")
 _ARITHMETIC: dict[type[ast.operator], Callable[..., Any]] = {
     ast.Add: np.add,
     ast.Sub: np.subtract,
@@ -152,6 +153,8 @@ def _parse(text: str) -> ast.expr:
         raise refuse("CAL110", f"the expression has {len(text)} characters; {MAX_CHARACTERS} are allowed")
     if strange := _CHARACTERS.sub("", text):
         raise refuse("CAL110", f"{strange[0]!r} is not allowed; write names, numbers, ( ) + - * / ** < <= > >= and ,")
+    if max(accumulate((c == "(") - (c == ")") for c in text), default=0) > MAX_DEPTH:
+        raise refuse("CAL110", f"parentheses are more than {MAX_DEPTH} deep in {_short(text)!r}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
