@@ -26,11 +26,13 @@ import yaml
 from lostlight import progress
 from lostlight.core import config
 from lostlight.core.errors import ConfigError, ContractError, LostlightError
-from lostlight.vocab.steps import STEPS, rule
+from lostlight.vocab.steps import FRAMES, STEPS, SURVEY, WHOLE, rule
 
 ROOT = Path(__file__).resolve().parents[1]
 DONE = re.compile(r"^(\d+) of (\d+) steps")
 STATUS = re.compile(r"non-zero exit status (\d+)")
+ORDER = (*FRAMES, *SURVEY)
+"""The steps in the order of work: own frames are made ready before they are searched."""
 NOWHERE = {"positions": [], "positions_csv": "", "region": None, "random_n": 0, "all_sky": False, "images": ""}
 """What a front end clears before it says where to search, so that the configuration's own positions do not mix in."""
 RULES = {
@@ -66,7 +68,8 @@ def launch(
     if settings.download.source == "sky":
         click.echo("the plates are those of the simulated sky; for real ones add --preset dss1_red, or give --images")
     folder = Path("data/runs") / settings.run.id
-    targets = _targets(folder, from_step, to_step, until)
+    apart = FRAMES if settings.download.source != "frames" else ()
+    targets = _targets(folder, apart, from_step, to_step, until)
     command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(ROOT / "Snakefile")]
     command += ["--workflow-profile", str(ROOT / "workflow" / "profiles" / "local")]
     command.append("--nolock")  # the run has a lock of its own, which no kill leaves behind
@@ -106,20 +109,25 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _of_one_sky(content: dict[str, Any]) -> dict[str, Any]:
     """Keep real plates away from the catalogues of the simulated sky: ask the services themselves, or no one."""
-    if content.get("download", {}).get("source") == "sky":
+    is_simulated = str(content.get("calibrate", {}).get("frames", "")).startswith("camera:")
+    source = content.get("download", {}).get("source")
+    if source == "sky" or (source == "frames" and is_simulated):
         return content
+    if is_simulated:
+        content = config.merge(content, {"calibrate": {"frames": ""}})
     for section, key, veto in (("masks", "url", ""), ("reference", "url", ""), *VETOES):
         if str(content.get(section, {}).get(key, "")).startswith("sky:"):
             content = config.merge(content, {section: {key: "", **({veto: False} if veto else {})}})
     return content
 
 
-def _targets(folder: Path, from_step: str, to_step: str, until: Sequence[str]) -> list[str]:
-    first, last = _position(from_step or STEPS[0]), _position(to_step or STEPS[-1])
+def _targets(folder: Path, apart: Sequence[str], from_step: str, to_step: str, until: Sequence[str]) -> list[str]:
+    """Choose what to ask of the workflow; steps `apart` make nothing that others read."""
+    first, last = _position(from_step or ORDER[0]), _position(to_step or ORDER[-1])
     if first > last:
         raise ConfigError(f"--from-step {from_step} comes after --to-step {to_step}", hint="swap them")
-    for step_id in STEPS[:first]:
-        if not (folder / step_id / "manifest.json").is_file():
+    for step_id in ORDER[:first]:
+        if step_id not in apart and not (folder / step_id / "manifest.json").is_file():
             raise ContractError(
                 f"--from-step {from_step}: {folder / step_id} has no manifest",
                 hint=f"run the steps before it first, or name a finished run with --run-id (from {step_id} on)",
@@ -127,22 +135,22 @@ def _targets(folder: Path, from_step: str, to_step: str, until: Sequence[str]) -
     for name in until:
         if name.removesuffix("_shard") not in RULES:
             raise ConfigError(f"--until {name}: there is no such rule", hint="write it like step05")
-    chosen = [*([rule(STEPS[last])] if to_step else []), *until] or ["all"]
-    again = ["--forcerun", _worker_rule(STEPS[first])] if from_step else []
+    chosen = [*([rule(ORDER[last])] if to_step else []), *until] or ["all"]
+    again = ["--forcerun", _worker_rule(ORDER[first])] if from_step else []
     return [*chosen, *again]
 
 
 def _worker_rule(step_id: str) -> str:
-    return rule(step_id) if step_id in ("00_tiles", "09_summary", "10_package") else f"{rule(step_id)}_shard"
+    return rule(step_id) if step_id in WHOLE else f"{rule(step_id)}_shard"
 
 
 def _position(name: str) -> int:
-    """Find a step by id, number or word: 03_detect, 3, 03 or detect."""
-    for index, step_id in enumerate(STEPS):
+    """Find a step in the order of work by id, number or word: 03_detect, 3, 03 or detect."""
+    for index, step_id in enumerate(ORDER):
         number, word = step_id.split("_", 1)
         if name in (step_id, word) or (name.isdigit() and int(name) == int(number)):
             return index
-    raise ConfigError(f"there is no step {name!r}", hint=f"steps: {', '.join(STEPS)}")
+    raise ConfigError(f"there is no step {name!r}", hint=f"steps: {', '.join(ORDER)}")
 
 
 def _watch(command: Sequence[str], run_id: str) -> int:
@@ -205,9 +213,11 @@ def exit_with(start: Any) -> None:
 @click.option("--dec", type=float, help="declination in degrees")
 @click.option("--positions", type=click.Path(path_type=Path), help="CSV with columns ra_deg and dec_deg")
 @click.option("--images", type=click.Path(path_type=Path), help="your own plates: a FITS file or a folder of them")
+@click.option("--frames", help="your own raw frames: a folder of them, or a table with a column path")
 @click.option("--reference", type=click.Path(path_type=Path), help="your own catalogue: CSV, FITS, VOTable or ECSV")
 @click.option("--preset", multiple=True, help="configuration of config/presets to lay over; repeatable")
 @click.option("--config", "layers", multiple=True, type=click.Path(path_type=Path), help="the same, from a file")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="any key of the configuration; repeatable")
 @click.option("--engine", type=click.Choice(["auto", "reference", "embedded"]), help="programs, or in process")
 @click.option("--run-id", default="", help="name of the run; default run-YYYYMMDD_HHMMSS")
 @click.option("--from-step", default="", help="do this step and what follows again")
@@ -216,7 +226,7 @@ def exit_with(start: Any) -> None:
 @click.option("--workers", type=int, help="processes; default: all cores")
 @click.option("--dry-run", "-n", is_flag=True, help="say what would be done")
 def main(**options: Any) -> None:
-    """Search positions, or your own plates, for what vanished: positions in, report out."""
+    """Search positions, your own plates or your own frames for what vanished: positions or frames in, report out."""
 
     def start() -> int:
         return launch(
@@ -236,7 +246,8 @@ def _overlay(options: Mapping[str, Any]) -> dict[str, Any]:
     overlay: dict[str, Any] = {"run": {"id": options["run_id"] or new_run_id()}}
     if (options["ra"] is None) != (options["dec"] is None):
         raise ConfigError("--ra and --dec belong together", hint="give both, in degrees")
-    if options["ra"] is not None or options["positions"] or options["images"]:
+    if options["ra"] is not None or options["positions"] or options["images"] or options["frames"]:
+        overlay["calibrate"] = {"frames": options["frames"] or ""}
         here = options["ra"] is not None
         overlay["tiles"] = {
             **NOWHERE,
@@ -246,6 +257,8 @@ def _overlay(options: Mapping[str, Any]) -> dict[str, Any]:
         }
         # Own plates rarely show the tiles around a position as well.
         overlay["tiles"] |= {"rings": 0} if options["images"] else {}
+    if options["frames"]:
+        overlay["download"] = {"source": "frames", "survey": "any", "url": ""}
     if options["images"]:
         overlay["download"] = {"source": "folder", "folder": str(options["images"]), "survey": "any", "url": ""}
     if options["reference"]:
@@ -258,6 +271,8 @@ def _overlay(options: Mapping[str, Any]) -> dict[str, Any]:
         overlay["engine"] = options["engine"]
     if options["workers"]:
         overlay["run"]["workers"] = options["workers"]
+    for setting in options["settings"]:
+        overlay = config.merge(overlay, config.parse_setting(setting))
     return overlay
 
 

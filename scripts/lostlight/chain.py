@@ -57,6 +57,8 @@ def _run(step_id: str, config: PipelineConfig, run_folder: Path, twin: str, work
 def _upstream(step: Step, config: PipelineConfig, run_folder: Path, twin: str) -> list[Path]:
     source = "" if step.id == PLANT else twin
     own = [manifest_path(run_folder, step_id, source) for step_id in step.after]
+    if config.download.source == "frames":
+        own += [manifest_path(run_folder, step_id) for step_id in step.may_follow]
     if step.plan is not whole.plan or not config.completeness.n_per_tile:
         return own
     return own + [manifest_path(run_folder, twin_id, f"{_TWIN}/") for twin_id in (PLANT, *TWIN_STEPS[1:])]

@@ -2,6 +2,7 @@ rule step00:
     """Turn positions into tiles."""
     input:
         own=given(settings.tiles.positions_csv, settings.tiles.plates, settings.tiles.images),
+        frames=calibrated(),
     output:
         "<run>/00_tiles/manifest.json",
     log:
@@ -14,5 +15,7 @@ rule step00:
     params:
         spec=spec("00_tiles"),
         version=version("00_tiles"),
+        upstream=upstream,
     shell:
-        "python -m lostlight step 00_tiles --out {output} --params {params.spec:q} --log {log.json} > {log.text} 2>&1"
+        "python -m lostlight step 00_tiles {params.upstream}"
+        " --out {output} --params {params.spec:q} --log {log.json} > {log.text} 2>&1"

@@ -3,6 +3,7 @@ rule step01_shard:
     input:
         tiles="<run>/00_tiles/manifest.json",
         own=given(settings.download.folder),
+        frames=calibrated(),
     output:
         "<run>/01_download/shards/{scatteritem}.json",
     log:
@@ -18,6 +19,7 @@ rule step01_shard:
     params:
         spec=spec("01_download"),
         version=version("01_download"),
+        upstream=upstream,
     shell:
-        "python -m lostlight step 01_download --upstream {input.tiles} --shard {wildcards.scatteritem}"
+        "python -m lostlight step 01_download --upstream {input.tiles} {params.upstream} --shard {wildcards.scatteritem}"
         " --out {output} --params {params.spec:q} --workers {threads} --log {log.json} > {log.text} 2>&1"

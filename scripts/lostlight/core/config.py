@@ -48,6 +48,20 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+def parse_setting(text: str) -> dict[str, Any]:
+    """Turn ``calibrate.dark.mode=scaled`` into a configuration of one key; raises ConfigError."""
+    path, equals, value = text.partition("=")
+    if not equals or not path.strip():
+        raise ConfigError(f"{text!r} is not a setting", hint="write it like calibrate.dark.mode=scaled")
+    try:
+        content: Any = yaml.safe_load(value) if value else ""
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{text!r}: the value is not YAML", hint="quote it for the shell") from error
+    for name in reversed(path.strip().split(".")):
+        content = {name: content}
+    return dict(content)
+
+
 def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
     """Lay one configuration over another, section by section."""
     merged = dict(lower)
@@ -58,9 +72,9 @@ def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check(content: Mapping[str, Any]) -> PipelineConfig:
-    """Check a configuration held in memory, settle ``engine: auto`` and empty addresses; raises ConfigError."""
+    """Check a configuration held in memory, settle ``engine: auto``, empty addresses, own frames; raises ConfigError."""
     try:
-        return _settle_sky(_settle_engine(PipelineConfig.model_validate(content)))
+        return _settle_frames(_settle_sky(_settle_engine(PipelineConfig.model_validate(content))))
     except ValidationError as error:
         raise _explain(error, PipelineConfig, "") from error
 
@@ -112,6 +126,19 @@ def _settle_sky(config: PipelineConfig) -> PipelineConfig:
     for name, key in empty:
         part: Params = getattr(config, name)
         config = config.model_copy(update={name: part.model_copy(update={key: getattr(part, key) or sky})})
+    return config
+
+
+def _settle_frames(config: PipelineConfig) -> PipelineConfig:
+    """Search calibrated frames where they are: one tile for each."""
+    if (config.download.source == "frames") != (config.tiles.mode == "frames"):
+        tiles = config.tiles.model_copy(update={"mode": "frames"})
+        download = config.download.model_copy(update={"source": "frames"})
+        config = config.model_copy(update={"tiles": tiles, "download": download})
+    if config.download.source == "frames" and not config.calibrate.frames:
+        raise ConfigError(
+            "download.source = frames, but calibrate.frames is empty", hint="name the folder of raw frames there"
+        )
     return config
 
 

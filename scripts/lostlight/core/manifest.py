@@ -133,6 +133,11 @@ class Manifest(_Record):
         return {**content, "sha256": atomic.sha256_json(content)}
 
 
+def products(manifests: Iterable[Manifest], role: str) -> list[Path]:
+    """Give the products in a role of all units that worked, in order of the manifests and units."""
+    return [m.product(unit, role) for m in manifests for unit in m.ok() if role in unit.outputs]
+
+
 def load(path: Path) -> Manifest:
     """Read a manifest.
 

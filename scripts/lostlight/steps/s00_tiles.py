@@ -7,7 +7,7 @@ import numpy as np
 from astropy.table import Table
 
 from lostlight.core.errors import BadImage, ConfigError
-from lostlight.core.manifest import Manifest
+from lostlight.core.manifest import Manifest, products
 from lostlight.core.params import TilesParams
 from lostlight.core.step import Outputs, Result, Unit, step
 from lostlight.io import fits, moc, plate_list, positions, tables
@@ -22,24 +22,23 @@ from lostlight.vocab.columns import TILES
 _POSITIONS = ("positions", "positions_csv", "region", "random_n", "all_sky")
 
 
-def _plan(_: Sequence[Manifest], params: TilesParams) -> list[Unit]:
-    """One unit, whose inputs are the user's own files."""
+def _plan(manifests: Sequence[Manifest], params: TilesParams) -> list[Unit]:
+    """One unit, whose inputs are calibrated frames, or the user's own files."""
+    if params.mode == "frames":
+        return [Unit("run", {f"images/{path.name}": path for path in products(manifests, "image")})]
     kinds = {"positions_csv": (".csv",), "plates": (".json",), "images": IMAGES}
-    return [
-        Unit(
-            "run",
-            {
-                f"{key}/{file.name}": file
-                for key, suffixes in kinds.items()
-                if getattr(params, key)
-                for file in listed(Path(getattr(params, key)), suffixes, f"tiles.{key}")
-            },
-        )
-    ]
+    named = {
+        f"{key}/{file.name}": file
+        for key, suffixes in kinds.items()
+        if getattr(params, key)
+        for file in listed(Path(getattr(params, key)), suffixes, f"tiles.{key}")
+    }
+    return [Unit("run", named)]
 
 
 @step(
     "00_tiles",
+    may_follow=("11_calibrate",),
     makes={"tiles": "tiles.fits", "tiles_csv": "tiles.csv", "moc": "coverage.moc.fits"},
     optional=("moc",),
     params=TilesParams,
@@ -108,7 +107,7 @@ def _plates(path: Path) -> Table:
 
 
 def _from_images(params: TilesParams) -> bool:
-    return bool(params.images) and not any(getattr(params, key) for key in _POSITIONS)
+    return params.mode == "frames" or bool(params.images) and not any(getattr(params, key) for key in _POSITIONS)
 
 
 def _header(path: Path) -> fits.Header | None:

@@ -7,17 +7,17 @@ import numpy as np
 from astropy.io.fits import Header
 
 from lostlight.core.errors import BadImage, ConfigError, Fact, UnitError, about
-from lostlight.core.manifest import Manifest
+from lostlight.core.manifest import Manifest, products
 from lostlight.core.params import DownloadParams
 from lostlight.core.step import Outputs, Result, Unit, step
-from lostlight.io import cache, dss, fits, http, plates, tables
+from lostlight.io import cache, dss, fits, http, planes, plates, tables
 from lostlight.io.own_files import IMAGES, listed
 from lostlight.science.plate.cutout import choose, cut
 from lostlight.science.plate.validate import Asked, accept, reject
 from lostlight.science.plate.wcs import pixel_scale_arcsec
 from lostlight.science.sky.epoch import plate_epoch
 
-_LATER = {"frames": "the calibrated frames of step 11", "mosaic": "the mosaics of step 12"}
+_OWN = ("folder", "frames")
 _CHANGED = "the archive's answer differs from the one it gave before"
 _FACTS = ("ra_deg", "dec_deg", "width_arcmin", "height_arcmin", "plates")
 
@@ -26,21 +26,22 @@ def plan(manifests: Sequence[Manifest], params: DownloadParams) -> list[Unit]:
     """Plan one unit per row of the table of tiles, with the own plate that shows it where there are own plates."""
     _refuse_unusable(params)
     own = listed(Path(params.folder), IMAGES, "download.folder") if params.source == "folder" else []
+    if params.source == "frames":
+        own = products((manifest for manifest in manifests if manifest.step == "11_calibrate"), "image")
     by_name = {path.name: path for path in own}
     headers = plates.headers_of(own)
     units = []
-    for manifest in manifests:
-        for record in manifest.ok():
-            for row in tables.read(manifest.product(record, "tiles")):
-                facts = {name: row[name].item() for name in _FACTS}
-                plate = by_name.get(facts["plates"]) or choose(headers, facts["ra_deg"], facts["dec_deg"])
-                units.append(Unit(str(row["tile_id"]), {"plate": plate} if plate else {}, facts))
+    for row in (row for path in products(manifests, "tiles") for row in tables.read(path)):
+        facts = {name: row[name].item() for name in _FACTS}
+        plate = by_name.get(facts["plates"]) or choose(headers, facts["ra_deg"], facts["dec_deg"])
+        units.append(Unit(str(row["tile_id"]), {"plate": plate} if plate else {}, facts))
     return units
 
 
 @step(
     "01_download",
     after=("00_tiles",),
+    may_follow=("11_calibrate",),
     makes={"image": "{unit}.fits"},
     params=DownloadParams,
     version=2,
@@ -51,7 +52,7 @@ def download(unit: Unit, params: DownloadParams, out: Outputs) -> Result:
     """Bring the image of one tile, and accept nothing but what was asked for."""
     asked = Asked(*(float(unit.facts[name]) for name in _FACTS[:4]))
     with about(unit["plate"].name if "plate" in unit else ""):
-        bring = _own if params.source == "folder" else _cutout
+        bring = _own if params.source in _OWN else _cutout
         data, header, warnings = bring(unit, params, asked)
         metrics = _metrics(data, header)
     fits.write_image(out["image"], data, header)
@@ -74,6 +75,8 @@ def _own(unit: Unit, params: DownloadParams, asked: Asked) -> tuple[np.ndarray, 
         raise reject(BadImage, "WRONG_FIELD", f"no plate in download.folder shows {where}", "add the plate that does")
     content = fits.read_bytes(unit["plate"])
     data, header = accept(content, params.survey)
+    if params.source == "frames":
+        return planes.usable(data, unit["plate"]), header, []
     n_images = fits.count_images(content)
     warnings = [f"of the {n_images} images in {unit['plate'].name} only the first is searched"] if n_images > 1 else []
     is_whole = unit["plate"].name == unit.facts["plates"]
@@ -100,10 +103,10 @@ def _refuse_unusable(params: DownloadParams) -> None:
             "download.source = skyview gives resampled pixels, unfit for photometry",
             hint="choose stsci, or set `download.allow_resampled: true`",
         )
-    if params.source in _LATER:
+    if params.source == "mosaic":
         raise ConfigError(
-            f"download.source = {params.source} needs {_LATER[params.source]}, which this version does not make",
-            hint="choose stsci, eso, folder or sky",
+            "download.source = mosaic needs the mosaics of step 12, which this version does not make",
+            hint="choose stsci, eso, folder, frames or sky",
         )
 
 

@@ -30,8 +30,8 @@ class Region(Params):
 class TilesParams(Params):
     """Step 00: from positions to tiles."""
 
-    mode: Literal["hex30", "plate", "single"] = "hex30"
-    """lattice of 30 arcmin hexagons, a grid inside each plate's astrometric core, or one tile per position"""
+    mode: Literal["hex30", "plate", "single", "frames"] = "hex30"
+    """lattice of 30 arcmin hexagons, grid in each plate's core, one tile per position, or one per calibrated frame"""
     positions: tuple[Position, ...] = ()
     """positions given here in the configuration"""
     positions_csv: str = ""
