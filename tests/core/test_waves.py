@@ -1,4 +1,4 @@
-"""Units that take products of other units of the same step: order, reuse, and what a failure does to those that wait."""
+"""Units that take products of each other: order, reuse, and what a failure does to those that wait."""
 
 import pytest
 

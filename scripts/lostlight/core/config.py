@@ -72,7 +72,7 @@ def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check(content: Mapping[str, Any]) -> PipelineConfig:
-    """Check a configuration held in memory and settle what it leaves open: engine, addresses, own frames; raises ConfigError."""
+    """Check a configuration held in memory and settle engine, addresses and own frames; raises ConfigError."""
     try:
         return _settle_frames(_settle_sky(_settle_engine(PipelineConfig.model_validate(content))))
     except ValidationError as error:
