@@ -27,7 +27,7 @@ test: $(STAMP) ## every test that runs in minutes
 soak: $(STAMP) ## the full counts of the bars; hours
 	$(BIN)/python -m pytest -m soak
 
-tools: ## install source-extractor, psfex, stilts and chromium where that is allowed
+tools: ## install source-extractor, psfex, stilts, chromium and siril where that is allowed
 	@sh scripts/dev/install_tools.sh
 
 check: $(STAMP) ## everything a change must pass besides the tests

@@ -12,6 +12,7 @@ PROGRAMS = {
     "needs_psfex": "psfex",
     "needs_stilts": "stilts",
     "needs_chromium": "chromium",
+    "needs_siril": "siril-cli",
     "needs_slurm": "sbatch",
 }
 
