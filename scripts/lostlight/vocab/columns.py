@@ -114,6 +114,43 @@ _ALL = (
     Column("snr_true", "f4", "", "stat.snr", "signal to noise expected of the planted star"),
     Column("is_recovered", "?", "", "meta.code", "the planted star is among the survivors"),
     Column("lost_at", "str", "", "meta.note", "first cut that lost the planted star, or empty"),
+    # raw frames of calibration (VOUnit knows neither electrons nor degrees Celsius: those columns have no unit)
+    Column("frame_id", "str", "", "meta.id;meta.main", "raw frame: the stem of its file, unique in the run"),
+    Column("path", "str", "", "meta.id;meta.file", "file relative to the folder of frames"),
+    Column("imagetyp", "str", "", "meta.code.class", "bias, dark, flat, flat_dark or light"),
+    Column("hdu", "i4", "", "meta.number", "number of the HDU with the pixels, from 0"),
+    Column("naxis1", "i4", "pix", "phys.size;pos.cartesian.x;instr.det", "columns"),
+    Column("naxis2", "i4", "pix", "phys.size;pos.cartesian.y;instr.det", "rows"),
+    Column("bitpix", "i2", "", "meta.code", "type of the stored pixels, as FITS names it"),
+    Column("exptime_s", "f8", "s", "time.duration;obs.exposure", "exposure"),
+    Column("gain_setting", "f8", "", "instr.setup", "gain or ISO as set, in the camera's own unit"),
+    Column("offset", "f8", "", "instr.setup", "offset as set, in the camera's own unit"),
+    Column("egain_e_adu", "f8", "adu**-1", "arith.factor;instr.det", "electrons per count"),
+    Column("rdnoise_e", "f8", "", "instr.det.noise", "read noise in electrons"),
+    Column("ccd_temp_c", "f8", "", "phys.temperature;instr.det", "temperature of the sensor in degrees Celsius"),
+    Column("set_temp_c", "f8", "", "phys.temperature;instr.setup", "temperature asked for, in degrees Celsius"),
+    Column("filter", "str", "", "meta.id;instr.filter", "filter"),
+    Column("xbin", "i2", "pix", "instr.setup", "pixels of the sensor in one column"),
+    Column("ybin", "i2", "pix", "instr.setup", "pixels of the sensor in one row"),
+    Column("readmode", "str", "", "meta.id;instr.setup", "readout mode"),
+    Column("camera_id", "str", "", "meta.id;instr.det", "camera, and chip where it has several"),
+    Column("optics_id", "str", "", "meta.id;instr.tel", "telescope and focal length"),
+    Column("rotator_deg", "f8", "deg", "pos.posAng;instr.setup", "angle of the rotator"),
+    Column("bayerpat", "str", "", "meta.code;instr.det", "colours of the first four pixels as stored, empty for mono"),
+    Column("roworder", "str", "", "meta.code", "TOP-DOWN or BOTTOM-UP"),
+    Column("saturate_adu", "f8", "adu", "instr.saturation", "level of saturation"),
+    Column("pedestal_adu", "f8", "adu", "instr.background", "level to add so that no light is zero counts"),
+    Column("biassec", "str", "", "meta.code;instr.det", "section that holds the overscan, FITS convention"),
+    Column("trimsec", "str", "", "meta.code;instr.det", "section that saw the sky, FITS convention"),
+    Column("date_obs_utc", "str", "", "time.start;obs.exposure", "start of the exposure, ISO 8601, UTC"),
+    Column("session", "str", "", "time.epoch;obs", "the night: date of the noon before"),
+    Column("n_sub", "i4", "", "meta.number;obs.exposure", "exposures that the frame is the sum or mean of"),
+    Column("calstat", "str", "", "meta.code.status", "what was taken off already: letters B, D, F"),
+    Column("weight", "f8", "", "stat.weight", "weight of the user's own"),
+    Column("object", "str", "", "meta.id;src", "what a light shows"),
+    Column("program", "str", "", "meta.software", "program that wrote the file"),
+    Column("sha256", "str", "", "meta.id;meta.file", "hash of the file where it was compared with others"),
+    Column("tags", "str", "", "meta.note", "words of the user's own, separated by spaces"),
 )
 
 COLUMNS: dict[str, Column] = {column.name: column for column in _ALL}
@@ -170,3 +207,10 @@ PSF_QUALITY: Schema = (
 PLANTED: Schema = ("plant_id", "tile_id", "x_px", "y_px", "ra_deg", "dec_deg", "mag_true", "snr_true")
 
 RECOVERED: Schema = (*PLANTED, "is_recovered", "lost_at")
+
+FRAMES: Schema = (
+    "frame_id", "path", "imagetyp", "hdu", "naxis1", "naxis2", "bitpix", "exptime_s", "gain_setting", "offset",
+    "egain_e_adu", "rdnoise_e", "ccd_temp_c", "set_temp_c", "filter", "xbin", "ybin", "readmode", "camera_id",
+    "optics_id", "rotator_deg", "bayerpat", "roworder", "saturate_adu", "pedestal_adu", "biassec", "trimsec",
+    "date_obs_utc", "session", "n_sub", "calstat", "weight", "object", "program", "sha256", "tags",
+)  # fmt: skip

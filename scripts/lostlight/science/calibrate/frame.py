@@ -44,12 +44,14 @@ class Frame:
     roworder: str = ""
     """TOP-DOWN or BOTTOM-UP"""
     saturate_adu: float = NAN
+    pedestal_adu: float = NAN
+    """what must be added to the pixels for zero light to be zero counts (PEDESTAL)"""
     biassec: str = ""
     trimsec: str = ""
     date_obs_utc: str = ""
     """start of the exposure, ISO 8601, UTC"""
     session: str = ""
-    """the night: UTC date of the noon before, YYYY-MM-DD"""
+    """the night: date of the noon before, local where the header tells the longitude or zone, YYYY-MM-DD"""
     n_sub: int = 1
     """exposures that the frame is already the sum or mean of"""
     calstat: str = ""
