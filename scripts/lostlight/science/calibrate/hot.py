@@ -1,0 +1,210 @@
+"""Hot and cold pixels, and bad columns and rows: found in masters, or in lights that drift over them."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lostlight.science.calibrate.bad_lines import bad_columns
+from lostlight.science.calibrate.local_median import local_median
+from lostlight.science.calibrate.tiles import tile_centers, tile_medians, tile_side
+from lostlight.science.calibrate.trouble import Warn, refuse, warn
+from lostlight.vocab.bits import dq
+
+TILE_PX = 64
+"""Side of the squares in which the noise is measured."""
+
+BLIND = 0.5
+"""A pixel of a flat below this fraction of its neighbours is cold."""
+
+_MAD_TO_SIGMA = 1.4826
+_MEAN_DEVIATION_TO_SIGMA = 1.2533
+_ISOLATED = 0.25  # a star of FWHM 1.7 pixels and more lifts its eight neighbours by more than this
+_BAND_PX = 1 << 22
+
+ReadRows = Callable[[int, int, int, NDArray[np.float32]], None]
+"""``read_rows(frame, y0, y1, out)`` fills out, shape (y1 - y0, nx), float32, with NaN for invalid pixels."""
+
+
+def map_of_master(
+    master: NDArray[np.float32],
+    hot_sigma: float | None = 6.0,
+    cold_sigma: float | None = 6.0,
+    *,
+    bayerpat: str = "",
+    lines: bool = True,
+) -> NDArray[np.uint16]:
+    """Find the pixels of a master dark or bias that stand out from their neighbours.
+
+    A pixel is compared with the median of its 5x5 neighbourhood, in units of the scatter of such differences
+    (1.4826 MAD of tiles of 64 pixels, interpolated between them). Whole columns and rows are tested as well.
+
+    Parameters
+    ----------
+    master : ndarray, shape (ny, nx), float32
+        Pixels, adu; NaN is no data and is never flagged.
+    hot_sigma, cold_sigma : float or None
+        Thresholds; None switches one off.
+    bayerpat : str
+        Pattern of a colour-filter array; only pixels of one colour are then compared.
+    lines : bool
+        Look for bad columns and rows.
+
+    Returns
+    -------
+    ndarray, shape (ny, nx), uint16
+        HOT and COLD bits.
+    """
+    step = 2 if bayerpat else 1
+    return _flag(np.asarray(master, np.float32) - local_median(master, step), hot_sigma, cold_sigma, step, lines)
+
+
+def map_of_flat(flat: NDArray[np.float32], *, bayerpat: str = "") -> NDArray[np.uint16]:
+    """Find the pixels of a master flat that see less than half of what their neighbours see.
+
+    Parameters
+    ----------
+    flat : ndarray, shape (ny, nx), float32
+        Relative response; NaN is no data and is never flagged.
+    bayerpat : str
+        Pattern of a colour-filter array.
+
+    Returns
+    -------
+    ndarray, shape (ny, nx), uint16
+        COLD bits.
+    """
+    return np.where(flat < BLIND * local_median(flat, 2 if bayerpat else 1), dq("COLD"), 0).astype(np.uint16)
+
+
+def stationary(
+    n_frames: int,
+    shape: tuple[int, int],
+    read_rows: ReadRows,
+    hot_sigma: float | None = 6.0,
+    cold_sigma: float | None = 6.0,
+    *,
+    bayerpat: str = "",
+) -> NDArray[np.uint16]:
+    """Find the hot and cold pixels of lights alone: those that stay put while the sky drifts over them.
+
+    Of each frame the 5x5 local median is taken off; what is left is combined by the median over all frames, in which
+    a star that moves is lost. A star that does not move is wider than a pixel: what its neighbours share is kept.
+
+    Parameters
+    ----------
+    n_frames : int
+        Lights of one camera, pointed at least slightly apart; three or more.
+    shape : tuple of int
+        (ny, nx)
+    read_rows : callable
+        ``read_rows(frame, y0, y1, out)`` fills rows of a frame; only a band of rows is held at a time.
+    hot_sigma, cold_sigma : float or None
+        Thresholds, as of `map_of_master`.
+    bayerpat : str
+        Pattern of a colour-filter array.
+
+    Returns
+    -------
+    ndarray, shape (ny, nx), uint16
+        HOT and COLD bits.
+
+    Raises
+    ------
+    UnitError
+        CAL108 for fewer than three frames.
+    """
+    if n_frames < 3:
+        raise refuse("CAL108", f"{n_frames} lights cannot tell hot pixels from stars; three can")
+    step = 2 if bayerpat else 1
+    residual = np.empty(shape, dtype=np.float32)
+    halo = 2 * step
+    rows = max(_BAND_PX // (n_frames * shape[1]), 16)
+    for y0 in range(0, shape[0], rows):
+        y1 = min(y0 + rows, shape[0])
+        first, last = max(y0 - halo, 0), min(y1 + halo, shape[0])
+        band = np.empty((n_frames, last - first, shape[1]), dtype=np.float32)
+        for frame in range(n_frames):
+            read_rows(frame, first, last, band[frame])
+            band[frame] -= local_median(band[frame], step)
+        residual[y0:y1] = _median_of_frames(band[:, y0 - first : y1 - first])
+    found = _flag(residual, hot_sigma, cold_sigma, step, lines=False)
+    return np.where(_isolated(residual), found, 0).astype(np.uint16)
+
+
+def merge(*maps: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Join maps of bad pixels: a pixel has every bit that any of them gives it."""
+    if len({plane.shape for plane in maps}) > 1:
+        sizes = ", ".join(f"{plane.shape[1]}x{plane.shape[0]}" for plane in maps)
+        raise refuse("CAL103", f"maps of bad pixels differ in shape: {sizes}")
+    return np.bitwise_or.reduce(maps)
+
+
+def changed(now: NDArray[np.uint16], before: NDArray[np.uint16], where: str) -> list[Warn]:
+    """Warn (CAL210) when the number of hot pixels changed by more than a factor of two since the map before.
+
+    Parameters
+    ----------
+    now, before : ndarray, shape (ny, nx), uint16
+        Maps of the same camera.
+    where : str
+        Name of the new map.
+    """
+    new, old = (int(np.count_nonzero(plane & dq("HOT"))) for plane in (now, before))
+    ratio = max(new, old) / max(min(new, old), 1)
+    # few pixels change by chance: their Poisson errors are two to three in ten
+    if ratio <= 2 or max(new, old) < 20:
+        return []
+    return [warn("CAL210", where, f"{new} hot pixels, {old} in the map before", value=ratio)]
+
+
+def _flag(
+    residual: NDArray[np.float32], hot_sigma: float | None, cold_sigma: float | None, step: int, lines: bool
+) -> NDArray[np.uint16]:
+    found = np.zeros(residual.shape, dtype=np.uint16)
+    for phase in [np.s_[i::step, j::step] for i in range(step) for j in range(step)]:
+        plane, flags = residual[phase], found[phase]
+        sigma = _scatter(plane)
+        sides = ((hot_sigma, 1, dq("HOT")), (cold_sigma, -1, dq("COLD")))
+        for threshold, sign, bit in ((t, s, b) for t, s, b in sides if t is not None):
+            flags[sign * plane > threshold * sigma] |= bit
+            if lines:
+                flags[bad_columns(sign * plane, threshold, step)] |= bit
+                flags[bad_columns(sign * plane.T, threshold, step).T] |= bit
+    return found
+
+
+def _scatter(residual: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Measure the local noise, shape (ny, nx): 1.4826 MAD of tiles, bilinear between their centres."""
+    side = tile_side(residual.shape, TILE_PX)
+    sigma = _MAD_TO_SIGMA * tile_medians(np.abs(residual - np.nanmedian(residual)), side)
+    deviation = np.abs(residual)
+    # where most pixels are equal, as in a quiet camera's bias of few frames, the MAD is zero
+    typical = _MEAN_DEVIATION_TO_SIGMA * float(np.nanmean(deviation)) if deviation.size else 0.0
+    known = np.isfinite(sigma) & (sigma > 0)
+    sigma = np.where(known, sigma, np.median(sigma[known]) if known.any() else typical)
+    y, x = tile_centers(residual.shape, side)
+    along = [_weights(length, centers) for length, centers in zip(residual.shape, (y, x), strict=True)]
+    return (along[0] @ sigma @ along[1].T).astype(np.float32)
+
+
+def _weights(length: int, centers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights of the tiles at every pixel of one axis, shape (length, n_tiles)."""
+    pixels = np.arange(length)
+    return np.stack([np.interp(pixels, centers, unit) for unit in np.eye(centers.size)], axis=1)
+
+
+def _median_of_frames(band: NDArray[np.float32]) -> NDArray[np.float32]:
+    ordered = np.sort(band, axis=0)  # NaN last
+    count = np.isfinite(ordered).sum(axis=0)
+    low = np.take_along_axis(ordered, np.maximum(count - 1, 0)[None] // 2, axis=0)[0]
+    high = np.take_along_axis(ordered, np.minimum(count // 2, len(band) - 1)[None], axis=0)[0]
+    # with fewer than half of the frames valid a star may fill the rest
+    return np.where(2 * count > len(band), low + (high - low) * np.float32(0.5), np.float32(np.nan))
+
+
+def _isolated(residual: NDArray[np.float32]) -> NDArray[np.bool_]:
+    ny, nx = residual.shape
+    padded = np.pad(np.nan_to_num(residual), 1)
+    total = sum(padded[y : y + ny, x : x + nx] for y in range(3) for x in range(3)) - padded[1:-1, 1:-1]
+    return np.abs(total) / 8 < _ISOLATED * np.abs(residual)
