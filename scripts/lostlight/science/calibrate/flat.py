@@ -1,0 +1,123 @@
+"""The last steps of a master flat: hot pixels repaired, scaled to one, pixels that cannot be corrected left alone."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lostlight.science.calibrate.levels import level, spread
+from lostlight.science.calibrate.planes import Planes
+from lostlight.science.calibrate.quality import mask_of
+from lostlight.science.calibrate.repair import repair
+from lostlight.science.calibrate.trouble import refuse
+from lostlight.vocab.bits import dq as bits
+from lostlight.vocab.calibration import CODES
+
+_LARGEST = 5.0  # a pixel five times as sensitive as the others is no pixel
+_MEDIAN_ERROR = 1.2533  # error of a median in units of that of a mean
+_MOST_PASSES = 20
+
+
+def finish(
+    master: Planes,
+    *,
+    min_value: float = 0.2,
+    max_error: float = 0.05,
+    hot_mask: NDArray[np.bool_] | None = None,
+    bayerpat: str = "",
+) -> Planes:
+    """Make a combined flat one to divide by.
+
+    Hot pixels repeat in every flat, so that no rejection across frames finds them: they are replaced by neighbours of
+    the same colour. The flat is then scaled until the median of its valid pixels is 1, for each place of a
+    colour-filter array alone, so that the colour of the flat's lamp stays out of the lights. Pixels without value,
+    unfit for use, below `min_value`, above 5 or with a relative error beyond `max_error` become 1 and get the bit
+    NO_FLAT: dividing by them would invent light.
+
+    Parameters
+    ----------
+    master : Planes, adu or any scale
+        Combined flats without pedestal; saturated pixels carry their bit.
+    min_value : float
+        Least sensitivity that is corrected, relative to the median.
+    max_error : float
+        Largest relative standard deviation that is corrected.
+    hot_mask : ndarray, shape (ny, nx), bool, optional
+        Hot pixels, from a dark.
+    bayerpat : str
+        Pattern of the colour-filter array; empty for mono.
+
+    Returns
+    -------
+    Planes
+        The flat around 1, its uncertainty (the error of its level included), quality bits, and `master.extra`.
+
+    Raises
+    ------
+    LostlightError
+        CAL112 if more than 1e-4 of the pixels are saturated, CAL108 if no valid pixel is left.
+    """
+    dq = np.zeros(master.data.shape, np.uint16) if master.dq is None else master.dq.copy()
+    _refuse_saturated(dq)
+    data, uncert = master.data, master.uncert
+    if hot_mask is not None and hot_mask.any():
+        hot = np.where(hot_mask, bits("HOT"), 0).astype(np.uint16)
+        data, uncert, dq, _ = repair(data, uncert, dq, hot, "median5", bayerpat)
+    usable = np.isfinite(data) & ~mask_of(dq)
+    levels, valid = _settle(data, uncert, usable, "per_cfa" if bayerpat else "median_center", min_value, max_error)
+    over = spread(levels, data.shape)
+    dq[~valid] |= np.uint16(bits("NO_FLAT"))
+    flat = np.where(valid, data / over, 1).astype(np.float32)
+    if uncert is not None:
+        uncert = np.where(valid, _error(flat, uncert / over, valid, bool(bayerpat)), 0).astype(np.float32)
+    return Planes(flat, uncert, dq, master.extra)
+
+
+def _settle(
+    data: NDArray[np.float32],
+    uncert: NDArray[np.float32] | None,
+    usable: NDArray[np.bool_],
+    method: str,
+    min_value: float,
+    max_error: float,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Find the level and the valid pixels, each of which needs the other.
+
+    It starts from the centre, since optics may light less than half of a detector.
+    """
+    if uncert is not None:
+        usable = usable & (uncert <= max_error * np.abs(data))
+    levels, valid = level(data, method, ~usable), usable
+    for _ in range(_MOST_PASSES):
+        if not (levels > 0).all():
+            raise refuse("CAL108", f"the level of the flat is {levels.min():.4g} adu: there is nothing to divide by")
+        relative = data / spread(levels, data.shape)
+        valid = usable & (relative >= min_value) & (relative <= _LARGEST)
+        before, levels = levels, _medians(data, valid, levels.shape)
+        if (levels == before).all():
+            break
+    return levels, valid
+
+
+def _medians(data: NDArray[np.float32], valid: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    step = shape[0]
+    return np.array([[level(data[y::step, x::step], "median", ~valid[y::step, x::step])[0, 0] for x in range(step)]
+                     for y in range(step)])  # fmt: skip
+
+
+def _error(
+    flat: NDArray[np.float32], uncert: NDArray[np.float64], valid: NDArray[np.bool_], is_cfa: bool
+) -> NDArray[np.float64]:
+    """Add the error of the level itself, that of a median of so many pixels, which all pixels share."""
+    step = 2 if is_cfa else 1
+    levels_error = np.zeros((step, step))
+    for y in range(step):
+        for x in range(step):
+            here = uncert[y::step, x::step][valid[y::step, x::step]]
+            levels_error[y, x] = _MEDIAN_ERROR * np.sqrt(np.mean(here**2) / here.size)
+    return np.hypot(uncert, flat * spread(levels_error, flat.shape))
+
+
+def _refuse_saturated(dq: NDArray[np.uint16]) -> None:
+    share = np.count_nonzero(dq & bits("SATURATED")) / dq.size
+    limit = CODES["CAL112"].threshold or 0
+    if share > limit:
+        raise refuse("CAL112", f"{100 * share:.3g} percent of the flat is saturated, more than {100 * limit:g}")
