@@ -1,0 +1,109 @@
+"""Raw frames on their way into a stack: overscan off, trimmed, and whatever else is to be taken off, row by row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lostlight.io.rows import RowReader
+from lostlight.science.calibrate import overscan, sections
+from lostlight.science.calibrate.frame import Frame
+from lostlight.science.stack.rule import ReadRows
+
+Window = tuple[slice, slice]
+
+
+@dataclass(frozen=True)
+class Level:
+    """The overscan of one frame: what is subtracted, its median and its scatter; adu."""
+
+    correction: NDArray[np.float64]
+    level_adu: float = 0.0
+    rms_adu: float = 0.0
+
+
+class Trimmed:
+    """Frames of one shape without their overscan: the strip cut off, its level subtracted.
+
+    ``frames(i, y0, y1, out)`` gives rows as the combine kernel asks for them; ``frames.whole(i)`` one frame.
+    """
+
+    def __init__(self, reader: RowReader, frames: Sequence[Frame], how: str, *, trim: bool = True) -> None:
+        self.frames = tuple(frames)
+        self._reader = reader
+        self.rows, self.columns = window_of(frames[0]) if trim else _everything(frames[0])
+        self.levels = [_level(reader, number, frame, how) for number, frame in enumerate(frames)]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of what is left, (ny, nx)."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+    def __call__(self, number: int, y0: int, y1: int, out: NDArray[np.float32]) -> None:
+        """Fill `out`, shape (y1 - y0, nx), float32, adu, with rows of a frame."""
+        first, correction = self.rows.start, self.levels[number].correction
+        raw = np.empty((y1 - y0, self.frames[number].naxis1), np.float32)
+        self._reader(number, y0 + first, y1 + first, raw)
+        if correction.ndim and correction.shape[0] > 1:
+            correction = correction[y0 + first : y1 + first]
+        elif correction.ndim:
+            correction = correction[:, self.columns]
+        np.subtract(raw[:, self.columns], correction, out=out, casting="same_kind")
+
+    def whole(self, number: int) -> NDArray[np.float32]:
+        """Give one frame, shape (ny, nx), float32, adu."""
+        out = np.empty(self.shape, np.float32)
+        self(number, 0, self.shape[0], out)
+        return out
+
+
+def window_of(frame: Frame) -> Window:
+    """Rows and columns of a frame that saw the sky; all of them where the header names none."""
+    if not frame.trimsec:
+        return _everything(frame)
+    return sections.parse(frame.trimsec, frame.shape, f"{frame.frame_id} TRIMSEC")
+
+
+def less(read: ReadRows, image: NDArray[np.float32]) -> ReadRows:
+    """Take an image, adu, off the rows of every frame."""
+
+    def rows(number: int, y0: int, y1: int, out: NDArray[np.float32]) -> None:
+        read(number, y0, y1, out)
+        out -= image[y0:y1]
+
+    return rows
+
+
+def over(read: ReadRows, levels: Sequence[NDArray[np.float64]]) -> ReadRows:
+    """Divide the rows of each frame by its levels, one for every place of a 2 x 2 colour-filter array."""
+
+    def rows(number: int, y0: int, y1: int, out: NDArray[np.float32]) -> None:
+        read(number, y0, y1, out)
+        for (row, column), level in np.ndenumerate(levels[number]):
+            out[(row - y0) % 2 :: 2, column::2] /= np.float32(level)
+
+    return rows
+
+
+def _everything(frame: Frame) -> Window:
+    return slice(0, frame.naxis2), slice(0, frame.naxis1)
+
+
+def _level(reader: RowReader, number: int, frame: Frame, how: str) -> Level:
+    if how == "off" or not frame.biassec:
+        return Level(np.zeros(()))
+    section = sections.read(frame.biassec, frame.shape, f"{frame.frame_id} BIASSEC")
+    rows, columns = section.slices
+    raw = np.empty((rows.stop - rows.start, frame.naxis1), np.float32)
+    reader(number, rows.start, rows.stop, raw)
+    above = overscan.lies_above(section, frame.shape)
+    correction, level, rms = overscan.level(raw[:, columns], "median" if how == "auto" else how, above)
+    if correction.ndim and not above and correction.shape[0] != frame.naxis2:
+        # the strip is shorter than the frame: rows beyond its ends take the value of the nearest
+        nearest = np.clip(np.arange(frame.naxis2) - rows.start, 0, correction.shape[0] - 1)
+        correction = correction[nearest]
+    elif correction.ndim and above and correction.shape[1] != frame.naxis1:
+        nearest = np.clip(np.arange(frame.naxis1) - columns.start, 0, correction.shape[1] - 1)
+        correction = correction[:, nearest]
+    return Level(correction, level, rms)
