@@ -25,10 +25,6 @@ _OFFSET = 50
 _GAIN_SETTING = 100
 
 
-def _capital(shot: Shot) -> str:
-    return shot.kind.upper().replace("_", "")
-
-
 def plain(shot: Shot, design: Design) -> Cards:
     """Give everything a reduction could wish for."""
     return {
@@ -49,10 +45,11 @@ def plain(shot: Shot, design: Design) -> Cards:
 
 def nina(shot: Shot, design: Design) -> Cards:
     """Give the cards of N.I.N.A., which knows no read noise."""
+    words = {"flat_dark": "DARKFLAT"}
     kept = ("GAIN", "OFFSET", "EGAIN", "CCD-TEMP", "SET-TEMP", "XBINNING", "YBINNING", "READOUTM")
     cards = plain(shot, design)
     return {
-        "IMAGETYP": _capital(shot),
+        "IMAGETYP": words.get(shot.kind, shot.kind.upper()),
         "EXPOSURE": shot.exptime_s,
         "EXPTIME": shot.exptime_s,
         **{name: cards[name] for name in kept},
@@ -104,7 +101,7 @@ def sharpcap(shot: Shot, design: Design) -> Cards:
 def siril(shot: Shot, design: Design) -> Cards:
     """Give the cards of a frame converted by Siril, which calls the gain CVF."""
     return {
-        "IMAGETYP": _capital(shot),
+        "IMAGETYP": shot.kind.upper().replace("_", ""),
         "EXPTIME": shot.exptime_s,
         "LIVETIME": shot.exptime_s,
         "STACKCNT": 1,

@@ -15,6 +15,7 @@ Flags = NDArray[np.bool_]
 
 _SOFT_EDGE_PX = 1.0
 _BANDS = 7  # waves of the banding over all rows
+_COLUMN_SEES, _COLUMN_LEAKS_E_S = 0.4, 1.0
 
 
 class CameraTruth:
@@ -82,7 +83,7 @@ class CameraTruth:
         rng = self._rng("cold")
         cold, left = rng.random(self.design.shape) < self.design.cold_fraction, rng.uniform(0, 0.4, self.design.shape)
         response[cold] = left[cold]
-        response[:, self.bad_columns] *= 0.4
+        response[:, self.bad_columns] *= _COLUMN_SEES
         return response
 
     def dark_e_s(self, temp_c: float = REFERENCE_C) -> Map:
@@ -95,7 +96,7 @@ class CameraTruth:
         rate = design.dark_e_s * np.exp(design.dark_spread * rng.standard_normal(design.shape))
         slow, fast = np.log(design.hot_e_s)
         hot = np.exp(rng.uniform(slow, fast, design.shape))
-        rate[:, self.bad_columns] += 1.0
+        rate[:, self.bad_columns] += _COLUMN_LEAKS_E_S
         return np.where(self.hot, hot, rate)
 
     @cached_property
@@ -147,13 +148,15 @@ class CameraTruth:
 
     @cached_property
     def colours(self) -> NDArray[np.str_]:
-        """Colour of each pixel of a colour-filter array: R, G or B; empty for mono."""
-        ny, nx = self.design.shape
-        if not self.design.cfa:
-            return np.full((ny, nx), "", dtype="U1")
-        tile = np.array(list(self.design.cfa)).reshape(2, 2)
-        colours = np.tile(tile, (ny // 2 + 1, nx // 2 + 1))[:ny, :nx]
-        return colours if self.design.roworder == "TOP-DOWN" else colours[::-1]
+        """Colour of each pixel of a colour-filter array: R, G or B; empty for mono.
+
+        The pattern is counted from the top left corner of the raw frame, wherever that is stored.
+        """
+        ny, nx = self.design.raw_shape
+        tile = np.array(list(self.design.cfa or "    ")).reshape(2, 2)
+        colours = np.char.strip(np.tile(tile, (ny // 2 + 1, nx // 2 + 1))[:ny, :nx])
+        stored = colours if self.design.roworder == "TOP-DOWN" else colours[::-1]
+        return stored[:, self.design.overscan_px :]
 
     def _rng(self, part: str) -> np.random.Generator:
         return stream(self.seed, f"camera {part}")

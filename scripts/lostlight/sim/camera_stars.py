@@ -10,7 +10,9 @@ from scipy.special import erf
 
 from lostlight.sim.camera_design import Scene
 from lostlight.sim.cells import stream
+from lostlight.sim.plates import Layout
 from lostlight.sim.sources import KINDS, at_epoch, offset, separation_deg
+from lostlight.sim.truth import Truth
 
 Image = NDArray[np.float64]
 
@@ -125,8 +127,5 @@ def _random_stars(seed: int, scene: Scene, radius_deg: float) -> Table:
 
 
 @cache
-def _truth(seed: int):  # noqa: ANN202
-    from lostlight.sim.plates import Layout
-    from lostlight.sim.truth import Truth
-
+def _truth(seed: int) -> Truth:
     return Truth(seed, Layout(seed))
