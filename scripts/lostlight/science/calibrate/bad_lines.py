@@ -2,23 +2,26 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 
 LENGTH_PX = 50
 """Shortest piece of a column that is told."""
 
 _MAD_TO_SIGMA = 1.4826
+_BESIDE = 11
 
 
-def bad_columns(residual: NDArray[np.float32], threshold: float = 6.0, step: int = 1) -> NDArray[np.bool_]:
+def bad_columns(image: NDArray[np.float32], threshold: float = 6.0, step: int = 1) -> NDArray[np.bool_]:
     """Mark the pieces of columns that lie above the columns beside them.
 
-    The medians of windows of 50 rows, overlapping by half, are compared with their scatter over all columns
-    (1.4826 MAD). Windows that stand out are joined, and the ends of the piece put where it best fits a step.
+    The medians of windows of 50 rows, overlapping by half, minus those of the eleven columns about them, are compared
+    with their scatter over all columns (1.4826 MAD). Windows that stand out are joined, and the ends of the piece are
+    put where a step fits best.
 
     Parameters
     ----------
-    residual : ndarray, shape (ny, nx), float32
-        Pixels minus their local median; columns below are found in its negative, rows in its transpose.
+    image : ndarray, shape (ny, nx), float32
+        Pixels, finite; columns below their neighbours are found in the negative, rows in the transpose.
     threshold : float
         In units of the scatter of the medians.
     step : int
@@ -28,23 +31,25 @@ def bad_columns(residual: NDArray[np.float32], threshold: float = 6.0, step: int
     -------
     ndarray, shape (ny, nx), bool
     """
-    ny, nx = residual.shape
+    ny, nx = image.shape
     marked = np.zeros((ny, nx), dtype=bool)
     length = LENGTH_PX // step
     if ny < length or nx < length:
         return marked
     starts = np.unique(np.append(np.arange(0, ny - length, length // 2), ny - length))
-    values = np.nan_to_num(residual)
-    medians = np.stack([np.median(values[start : start + length], axis=0) for start in starts])
-    centred = medians - np.median(medians, axis=1, keepdims=True)
-    sigma = _MAD_TO_SIGMA * np.median(np.abs(centred), axis=1, keepdims=True)
-    for column, runs in _runs((centred > threshold * sigma) & (sigma > 0)):
+    medians = np.stack([np.median(image[start : start + length], axis=0) for start in starts])
+    # gradients go on beyond the edges, so that an edge column is not above its neighbours by being last
+    padded = np.pad(medians, ((0, 0), (_BESIDE // 2, _BESIDE // 2)), mode="reflect", reflect_type="odd")
+    excess = medians - median_filter(padded, (1, _BESIDE))[:, _BESIDE // 2 : -(_BESIDE // 2)]
+    sigma = _MAD_TO_SIGMA * np.median(np.abs(excess), axis=1, keepdims=True)
+    for column, runs in _runs((excess > threshold * sigma) & (sigma > 0)):
+        beside = image[:, max(column - _BESIDE // 2, 0) : column + _BESIDE // 2 + 1]
         for first, last in runs:
-            top = max(starts[first] - length // 2, 0)
-            bottom = min(starts[last] + length + length // 2, ny)
-            level = np.median(medians[first : last + 1, column])
-            low, high = _piece(values[top:bottom, column] / level)
-            marked[top + low : top + high, column] = True
+            rows = np.s_[max(starts[first] - length // 2, 0) : starts[last] + length + length // 2]
+            level = np.median(excess[first : last + 1, column])
+            low, high = _piece((image[rows, column] - np.median(beside[rows], axis=1)) / level)
+            if high - low >= length:
+                marked[rows.start + low : rows.start + high, column] = True
     return marked
 
 

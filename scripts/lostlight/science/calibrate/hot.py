@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lostlight.science.calibrate.bad_lines import bad_columns
 from lostlight.science.calibrate.local_median import local_median
-from lostlight.science.calibrate.tiles import tile_centers, tile_medians, tile_side
+from lostlight.science.calibrate.tiles import tile_centers, tile_edges, tile_medians, tile_side
 from lostlight.science.calibrate.trouble import Warn, refuse, warn
 from lostlight.vocab.bits import dq
 
@@ -18,9 +18,12 @@ BLIND = 0.5
 """A pixel of a flat below this fraction of its neighbours is cold."""
 
 _MAD_TO_SIGMA = 1.4826
-_MEAN_DEVIATION_TO_SIGMA = 1.2533
+_SAFE = 4.0
 _ISOLATED = 0.25  # a star of FWHM 1.7 pixels and more lifts its eight neighbours by more than this
 _BAND_PX = 1 << 22
+
+Thresholds = tuple[tuple[float | None, int, int], ...]
+"""Threshold, sign and bit of each side."""
 
 ReadRows = Callable[[int, int, int, NDArray[np.float32]], None]
 """``read_rows(frame, y0, y1, out)`` fills out, shape (y1 - y0, nx), float32, with NaN for invalid pixels."""
@@ -37,7 +40,7 @@ def map_of_master(
     """Find the pixels of a master dark or bias that stand out from their neighbours.
 
     A pixel is compared with the median of its 5x5 neighbourhood, in units of the scatter of such differences
-    (1.4826 MAD of tiles of 64 pixels, interpolated between them). Whole columns and rows are tested as well.
+    (within 4 times 1.4826 MAD, in tiles of 64 pixels, interpolated between them). Whole columns and rows are tested as well.
 
     Parameters
     ----------
@@ -56,7 +59,14 @@ def map_of_master(
         HOT and COLD bits.
     """
     step = 2 if bayerpat else 1
-    return _flag(np.asarray(master, np.float32) - local_median(master, step), hot_sigma, cold_sigma, step, lines)
+    master = np.asarray(master, dtype=np.float32)
+    middle = local_median(master, step)
+    thresholds = ((hot_sigma, 1, dq("HOT")), (cold_sigma, -1, dq("COLD")))
+    found = _flag(master - middle, thresholds, step)
+    if lines:
+        found |= _flag_lines(np.where(np.isfinite(master), master, np.nan_to_num(middle)), thresholds, step)
+        found[np.isnan(master)] = 0
+    return found
 
 
 def map_of_flat(flat: NDArray[np.float32], *, bayerpat: str = "") -> NDArray[np.uint16]:
@@ -88,8 +98,8 @@ def stationary(
 ) -> NDArray[np.uint16]:
     """Find the hot and cold pixels of lights alone: those that stay put while the sky drifts over them.
 
-    Of each frame the 5x5 local median is taken off; what is left is combined by the median over all frames, in which
-    a star that moves is lost. A star that does not move is wider than a pixel: what its neighbours share is kept.
+    Of each frame the 5x5 local median is taken off; the middle third of what is left in all frames is averaged, and
+    a star that moves is no part of it. A star that does not move is wider than a pixel: what its neighbours share is kept.
 
     Parameters
     ----------
@@ -127,8 +137,8 @@ def stationary(
         for frame in range(n_frames):
             read_rows(frame, first, last, band[frame])
             band[frame] -= local_median(band[frame], step)
-        residual[y0:y1] = _median_of_frames(band[:, y0 - first : y1 - first])
-    found = _flag(residual, hot_sigma, cold_sigma, step, lines=False)
+        residual[y0:y1] = _middle_of_frames(band[:, y0 - first : y1 - first])
+    found = _flag(residual, ((hot_sigma, 1, dq("HOT")), (cold_sigma, -1, dq("COLD"))), step)
     return np.where(_isolated(residual), found, 0).astype(np.uint16)
 
 
@@ -158,34 +168,53 @@ def changed(now: NDArray[np.uint16], before: NDArray[np.uint16], where: str) -> 
     return [warn("CAL210", where, f"{new} hot pixels, {old} in the map before", value=ratio)]
 
 
-def _flag(
-    residual: NDArray[np.float32], hot_sigma: float | None, cold_sigma: float | None, step: int, lines: bool
-) -> NDArray[np.uint16]:
+def _flag(residual: NDArray[np.float32], thresholds: Thresholds, step: int) -> NDArray[np.uint16]:
     found = np.zeros(residual.shape, dtype=np.uint16)
-    for phase in [np.s_[i::step, j::step] for i in range(step) for j in range(step)]:
-        plane, flags = residual[phase], found[phase]
-        sigma = _scatter(plane)
-        sides = ((hot_sigma, 1, dq("HOT")), (cold_sigma, -1, dq("COLD")))
-        for threshold, sign, bit in ((t, s, b) for t, s, b in sides if t is not None):
-            flags[sign * plane > threshold * sigma] |= bit
-            if lines:
-                flags[bad_columns(sign * plane, threshold, step)] |= bit
-                flags[bad_columns(sign * plane.T, threshold, step).T] |= bit
+    for phase in _phases(step):
+        sigma = _scatter(residual[phase])
+        for threshold, sign, bit in thresholds:
+            if threshold is not None:
+                found[phase][sign * residual[phase] > threshold * sigma] |= bit
     return found
 
 
+def _flag_lines(image: NDArray[np.float32], thresholds: Thresholds, step: int) -> NDArray[np.uint16]:
+    found = np.zeros(image.shape, dtype=np.uint16)
+    for phase in _phases(step):
+        for threshold, sign, bit in thresholds:
+            if threshold is not None:
+                found[phase][bad_columns(sign * image[phase], threshold, step)] |= bit
+                found[phase][bad_columns(sign * image[phase].T, threshold, step).T] |= bit
+    return found
+
+
+def _phases(step: int) -> list[tuple[slice, slice]]:
+    return [np.s_[i::step, j::step] for i in range(step) for j in range(step)]
+
+
 def _scatter(residual: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Measure the local noise, shape (ny, nx): 1.4826 MAD of tiles, bilinear between their centres."""
+    """Measure the local noise, shape (ny, nx), bilinear between the centres of tiles.
+
+    Of each tile the root mean square within four times 1.4826 MAD: the MAD alone would jump from step to step, or be
+    zero, where pixels are whole numbers.
+    """
     side = tile_side(residual.shape, TILE_PX)
-    sigma = _MAD_TO_SIGMA * tile_medians(np.abs(residual - np.nanmedian(residual)), side)
-    deviation = np.abs(residual)
-    # where most pixels are equal, as in a quiet camera's bias of few frames, the MAD is zero
-    typical = _MEAN_DEVIATION_TO_SIGMA * float(np.nanmean(deviation)) if deviation.size else 0.0
-    known = np.isfinite(sigma) & (sigma > 0)
-    sigma = np.where(known, sigma, np.median(sigma[known]) if known.any() else typical)
-    y, x = tile_centers(residual.shape, side)
-    along = [_weights(length, centers) for length, centers in zip(residual.shape, (y, x), strict=True)]
+    size = np.abs(residual)
+    edges = tile_edges(residual.shape, side)
+    limit = _SAFE * _MAD_TO_SIGMA * np.nan_to_num(tile_medians(size, side))
+    for axis in (0, 1):
+        limit = np.repeat(limit, np.diff(edges[axis]), axis=axis)
+    usual = size <= limit + 1.5 * np.min(size, where=size > 0, initial=np.inf)
+    n, total = (_tile_sums(plane, edges) for plane in (usual, np.where(usual, size, 0).astype(np.float64) ** 2))
+    sigma = np.sqrt(total / np.maximum(n, 1))
+    sigma = np.where(n > 0, sigma, np.median(sigma[n > 0]) if (n > 0).any() else 0)
+    along = [_weights(*axis) for axis in zip(residual.shape, tile_centers(residual.shape, side), strict=True)]
     return (along[0] @ sigma @ along[1].T).astype(np.float32)
+
+
+def _tile_sums(plane: NDArray, edges: tuple[NDArray[np.int64], NDArray[np.int64]]) -> NDArray[np.float64]:
+    sums = np.add.reduceat(plane, edges[0][:-1], axis=0, dtype=np.float64)
+    return np.add.reduceat(sums, edges[1][:-1], axis=1)
 
 
 def _weights(length: int, centers: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -194,13 +223,16 @@ def _weights(length: int, centers: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([np.interp(pixels, centers, unit) for unit in np.eye(centers.size)], axis=1)
 
 
-def _median_of_frames(band: NDArray[np.float32]) -> NDArray[np.float32]:
+def _middle_of_frames(band: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Take the mean of the middle third of the frames, which no star that moves on is part of."""
     ordered = np.sort(band, axis=0)  # NaN last
     count = np.isfinite(ordered).sum(axis=0)
-    low = np.take_along_axis(ordered, np.maximum(count - 1, 0)[None] // 2, axis=0)[0]
-    high = np.take_along_axis(ordered, np.minimum(count // 2, len(band) - 1)[None], axis=0)[0]
+    cut = (count - 1) // 3
+    place = np.arange(len(band))[:, None, None]
+    middle = np.where((place >= cut) & (place < count - cut), ordered, 0).sum(axis=0, dtype=np.float64)
     # with fewer than half of the frames valid a star may fill the rest
-    return np.where(2 * count > len(band), low + (high - low) * np.float32(0.5), np.float32(np.nan))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(2 * count > len(band), middle / (count - 2 * cut), np.nan).astype(np.float32)
 
 
 def _isolated(residual: NDArray[np.float32]) -> NDArray[np.bool_]:
