@@ -1,0 +1,108 @@
+"""The samples that are kept, as one value and its uncertainty."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lostlight.science.stack.columns import F, Floats, median, moments, total
+from lostlight.science.stack.reject import Kept, Stack
+from lostlight.science.stack.rule import NoiseModel
+
+_SIZES = np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20, 30])
+_EXCESS = np.array([1, 1, 1.346, 1.192, 1.435, 1.288, 1.472, 1.347, 1.494, 1.382, 1.526, 1.470, 1.501])
+
+
+def median_excess(n: NDArray) -> NDArray[np.float64]:
+    """Give the variance of the median of `n` Gaussian samples over that of their mean; pi/2 of many.
+
+    Measured up to 30; beyond, the first terms of the expansion in 1/n join it to its limit.
+    """
+    n = np.asarray(n, np.float64)
+    return np.where(
+        n <= 30, np.interp(n, _SIZES, _EXCESS), np.pi / 2 - (np.pi / 2 - _EXCESS[-1]) * 30 / np.maximum(n, 30)
+    )
+
+
+def average(x: Floats, kept: Kept, stack: Stack, weights: Floats | None) -> tuple[Floats, Floats, Floats]:
+    """Combine a chunk.
+
+    Parameters
+    ----------
+    x : ndarray, shape (N, npix), float32
+        Samples by frame, +inf where invalid.
+    kept : Kept
+    stack : Stack
+    weights : ndarray, shape (N, 1) or (N, npix), float32, or None
+
+    Returns
+    -------
+    value, sigma, sigma_empirical : ndarray, shape (npix,), float32
+    """
+    rule, n = stack.rule, kept.hi - kept.lo
+    keep = None if weights is None and stack.scales is None else _mask(x, kept)
+    centre = median(kept.columns, kept.lo, kept.hi)
+    first, second = moments(kept.columns, kept.lo, kept.hi, centre)
+    if rule.combine == "median":
+        value = centre.astype(np.float64)
+    elif rule.combine == "aawa":
+        value = centre + _adaptive(kept, centre, first / n, rule.aawa_iterations)
+    elif weights is None:
+        value = centre + first / n
+    else:
+        value = centre + _weighted(x, keep, centre, weights)
+    excess = median_excess(n) if rule.combine == "median" else 1.0
+    share = 1 / n if weights is None else _share(keep, weights)
+    variance = np.where(n > 1, (second - first * first / n) / (n - 1), np.nan)
+    empirical = np.sqrt(np.maximum(variance, 0) * share * excess)
+    if rule.noise is None:
+        sigma = empirical
+    elif keep is None:
+        sigma = np.sqrt(rule.noise.variance(value) * share * excess)
+    else:
+        sigma = np.sqrt(_propagated(value, keep, stack, rule.noise, weights) * excess)
+    # Adding zero makes a negative zero positive.
+    return (value + 0.0).astype(F), sigma.astype(F), empirical.astype(F)
+
+
+def _mask(x: Floats, kept: Kept) -> NDArray[np.bool_]:
+    keep = np.isfinite(x)
+    keep[:, kept.touched] &= ~(kept.low | kept.high)
+    return keep
+
+
+def _weighted(x: Floats, keep: NDArray[np.bool_], centre: Floats, weights: Floats) -> NDArray[np.float64]:
+    each = np.where(keep, weights, 0).astype(np.float64)
+    return total(each * np.where(keep, x - centre, 0)) / total(each)
+
+
+def _share(keep: NDArray[np.bool_], weights: Floats) -> NDArray[np.float64]:
+    each = np.where(keep, weights, 0).astype(np.float64)
+    return total(each * each) / total(each) ** 2
+
+
+def _propagated(
+    value: NDArray[np.float64], keep: NDArray[np.bool_], stack: Stack, noise: NoiseModel, weights: Floats | None
+) -> NDArray[np.float64]:
+    """Variance of the weighted mean; each frame has that of its level before it was scaled."""
+    squares, whole = np.zeros_like(value), np.zeros_like(value)
+    for i, counts in enumerate(keep):
+        scale = 1.0 if stack.scales is None else float(stack.scales[i, 0])
+        offset = 0.0 if stack.offsets is None else float(stack.offsets[i, 0])
+        weight = np.where(counts, 1.0 if weights is None else weights[i], 0.0)
+        squares += weight * weight * scale * scale * noise.variance(value / scale + offset)
+        whole += weight
+    return squares / (whole * whole)
+
+
+def _adaptive(kept: Kept, centre: Floats, mean: NDArray[np.float64], iterations: int) -> NDArray[np.float64]:
+    """Auto-adaptive weighted average about `centre`: samples count less the further they are (Stetson 1989)."""
+    rank = np.arange(len(kept.columns))[:, None]
+    inside = (rank >= kept.lo) & (rank < kept.hi)
+    d = np.where(inside, kept.columns - centre, 0).astype(np.float64)
+    n, value = kept.hi - kept.lo, mean
+    for _ in range(iterations):
+        distance2 = (d - value) ** 2
+        variance = total(np.where(inside, distance2, 0)) / n
+        weight = np.where(inside, variance / np.where(variance > 0, variance + distance2, 1), 0)
+        sums = total(weight)
+        value = np.where(sums > 0, total(weight * d) / np.where(sums > 0, sums, 1), value)
+    return value

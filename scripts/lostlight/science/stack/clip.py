@@ -1,0 +1,166 @@
+"""Iterative clipping of sorted columns: what is too far from the centre goes, centre and width are found again."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lostlight.science.stack.columns import F, Floats, Ints, at_rank, median, pick, total
+from lostlight.science.stack.rule import SHORTEST, Rule
+from lostlight.science.stack.widths import Measure, about_median, certainly_whole
+
+
+def floor_of(n: Ints, minkeep: int) -> Ints:
+    """Fewest samples to keep of `n`: `minkeep`, but two of three, so that three frames can be clipped."""
+    return np.where((n == SHORTEST) & (minkeep == SHORTEST), SHORTEST - 1, np.minimum(n, minkeep)).astype(np.int32)
+
+
+def clip(x: Floats, n: Ints, rule: Rule, measure: Measure) -> tuple[Ints, Ints]:
+    """Find the ranks that stay in each column.
+
+    Parameters
+    ----------
+    x : ndarray, shape (N, npix), float32
+        Sorted columns, +inf beyond the `n` valid samples of each.
+    n : ndarray, shape (npix,), int32
+    rule : Rule
+    measure : callable
+        Centre and width of columns, one of `lostlight.science.stack.widths`.
+
+    Returns
+    -------
+    lo, hi : ndarray, shape (npix,), int32
+        The kept samples are those of rank lo up to, not including, hi.
+    """
+    lo, hi = np.zeros_like(n), n.copy()
+    floor = floor_of(n, rule.minkeep)
+    going = _suspects(x, n, rule, measure)
+    columns = pick(x, going)
+    for _ in range(rule.passes):
+        if not going.size:
+            break
+        old_lo, old_hi = lo[going], hi[going]
+        new_lo, new_hi = _once(
+            columns, old_lo, old_hi, floor[going], rule.thresholds, *measure(columns, old_lo, old_hi, going)
+        )
+        lo[going], hi[going] = new_lo, new_hi
+        left = ((new_lo != old_lo) | (new_hi != old_hi)) & (new_hi - new_lo >= SHORTEST)
+        going, columns = going[left], pick(columns, left)
+    return lo, hi
+
+
+def _suspects(x: Floats, n: Ints, rule: Rule, measure: Measure) -> NDArray[np.intp]:
+    """Columns whose first pass may reject something: for winsorized, before the costly width is known."""
+    low, high = rule.thresholds
+    zero, every = np.zeros_like(n), np.arange(n.size)
+    if rule.reject == "winsorized":
+        centre, width = about_median(x, zero, n, every)
+        outside = ~certainly_whole(x, n, centre, width, low, high)
+    else:
+        centre, width = measure(x, zero, n, every)
+        outside = (centre - x[0] > F(low) * width) | (at_rank(x, n - 1) - centre > F(high) * width)
+    return np.flatnonzero(outside & (n >= SHORTEST))
+
+
+def _once(
+    x: Floats, lo: Ints, hi: Ints, floor: Ints, thresholds: tuple[float, float], centre: Floats, width: Floats
+) -> tuple[Ints, Ints]:
+    below, above = F(thresholds[0]) * width, F(thresholds[1]) * width
+    rank = np.arange(len(x), dtype=np.int32)[:, None]
+    inside = (rank >= lo) & (rank < hi)
+    new_lo = lo + (inside & (centre - x > below)).sum(axis=0, dtype=np.int32)
+    new_hi = hi - (inside & (x - centre > above)).sum(axis=0, dtype=np.int32)
+    short = np.flatnonzero(new_hi - new_lo < floor)
+    if short.size:
+        new_lo[short], new_hi[short] = _put_back(
+            pick(x, short), (lo[short], hi[short]), (new_lo[short], new_hi[short]), floor[short], centre[short]
+        )
+    return new_lo, new_hi
+
+
+def _put_back(
+    x: Floats, before: tuple[Ints, Ints], after: tuple[Ints, Ints], floor: Ints, centre: Floats
+) -> tuple[Ints, Ints]:
+    """Put back the nearest samples until enough are kept, and with the last of them those that are as far (IRAF)."""
+    rank = np.arange(len(x), dtype=np.int32)[:, None]
+    stays = (rank >= after[0]) & (rank < after[1])
+    gone = (rank >= before[0]) & (rank < before[1]) & ~stays
+    distance = np.where(gone, abs(x - centre), F(np.inf))
+    missing = floor - (after[1] - after[0])
+    furthest = at_rank(np.sort(distance, axis=0), missing - 1)
+    stays |= gone & (distance <= furthest)
+    lo = stays.argmax(axis=0).astype(np.int32)
+    return lo, lo + stays.sum(axis=0, dtype=np.int32)
+
+
+def extremes(n: Ints, n_frames: int, nlow: int, nhigh: int) -> tuple[Ints, Ints]:
+    """Drop so many of the lowest and of the highest, of fewer valid samples in proportion (IRAF minmax); one stays."""
+    share = n / n_frames
+    lo = np.floor(nlow * share + 1e-3).astype(np.int32)
+    hi = n - np.floor(nhigh * share + 1e-3).astype(np.int32)
+    empty = (hi <= lo) & (n > 0)
+    middle = np.minimum(lo, n - 1)
+    return np.where(empty, middle, lo).astype(np.int32), np.where(empty, middle + 1, hi).astype(np.int32)
+
+
+def studentized(x: Floats, n: Ints, rule: Rule, limits: NDArray[np.float64]) -> tuple[Ints, Ints]:
+    """Generalised extreme studentized deviate: take the furthest from the mean away, one by one (Rosner 1983).
+
+    All are rejected up to the last whose distance, in standard deviations of what was there, is beyond its limit.
+    """
+    centre = median(x, np.zeros_like(n), n)
+    d = (x - centre).astype(np.float64)
+    d[~np.isfinite(d)] = 0
+    first, second = total(d), total(d * d)
+    lo, hi, floor = np.zeros_like(n), n.copy(), floor_of(n, rule.minkeep)
+    kept_lo, kept_hi = lo.copy(), hi.copy()
+    candidates = np.floor(rule.gesd_fraction * n + 1e-9).astype(np.int32)
+    for taken in range(int(candidates.max(initial=0))):
+        left = np.maximum(hi - lo, 1)
+        mean = first / left
+        sigma = np.sqrt(np.maximum(second - first * mean, 0) / np.maximum(left - 1, 1))
+        below, above = at_rank(d, lo), at_rank(d, hi - 1)
+        going = (taken < candidates) & (hi - lo > np.maximum(floor, SHORTEST - 1))
+        low = mean - below > above - mean
+        lo, hi = lo + (going & low), hi - (going & ~low)
+        gone = np.where(low, below, above)
+        far = going & (abs(gone - mean) > limits[left] * sigma)
+        kept_lo, kept_hi = np.where(far, lo, kept_lo), np.where(far, hi, kept_hi)
+        first, second = np.where(going, first - gone, first), np.where(going, second - gone * gone, second)
+    return kept_lo.astype(np.int32), kept_hi.astype(np.int32)
+
+
+def studentized_limits(n_frames: int, alpha: float) -> NDArray[np.float64]:
+    """Limits of `studentized` by the number of samples still there; shape (n_frames + 1,)."""
+    from scipy.stats import t
+
+    limits = np.full(n_frames + 1, np.inf)
+    n = np.arange(3, n_frames + 1)
+    value = t.ppf(1 - alpha / (2 * n), n - 2)
+    limits[3:] = (n - 1) * value / np.sqrt(n * (n - 2 + value * value))
+    return limits
+
+
+def medians_for_outliers(x: Floats, n: Ints, rule: Rule) -> tuple[Floats, Ints, Ints]:
+    """Replace what is too far from the mean by the median, pass by pass (median kappa-sigma of DeepSkyStacker).
+
+    Returns
+    -------
+    x : ndarray, shape (N, npix), float32
+        Sorted columns with the replaced samples.
+    n_low, n_high : ndarray, shape (npix,), int32
+        Samples that were replaced below and above.
+    """
+    from lostlight.science.stack.widths import about_mean
+
+    x, zero = x.copy(), np.zeros_like(n)
+    n_low, n_high = zero.copy(), zero.copy()
+    valid = np.arange(len(x))[:, None] < n
+    for _ in range(rule.passes):
+        centre, width = about_mean(x, zero, n, np.arange(n.size))
+        low = valid & (centre - x > F(rule.low) * width) & (n >= SHORTEST)
+        high = valid & (x - centre > F(rule.high) * width) & (n >= SHORTEST)
+        if not (low | high).any():
+            break
+        n_low += low.sum(axis=0, dtype=np.int32)
+        n_high += high.sum(axis=0, dtype=np.int32)
+        x = np.sort(np.where(low | high, median(x, zero, n), x), axis=0)
+    return x, n_low, n_high

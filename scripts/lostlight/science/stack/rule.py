@@ -1,0 +1,161 @@
+"""What to do with the samples of a pixel, and what comes of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lostlight.core.errors import ConfigError
+
+Floats = NDArray[np.float32]
+ReadRows = Callable[[int, int, int, Floats], object]
+"""``read_rows(frame, y0, y1, out)`` fills `out`, shape (y1 - y0, nx), with rows of a frame; NaN where invalid."""
+
+COMBINES = ("mean", "median", "aawa")
+REJECTS = (
+    "none", "minmax", "percentile", "sigma", "sigma_once", "kappa", "kappa_median", "mad", "winsorized", "linear_fit",
+    "gesd", "noise_model", "avsigclip", "expression",
+)  # fmt: skip
+SHORTEST = 3
+"""Rejection stops where fewer samples than this are left."""
+PASSES = {"sigma_once": 1, "percentile": 1, "expression": 1, "kappa": 5, "kappa_median": 5}
+"""Most passes of the methods that do not go on until nothing changes."""
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """Variance of a sample: read noise, shot noise, and a fraction of the signal (flat-field and sensitivity noise).
+
+    Attributes
+    ----------
+    rdnoise_e : float
+        Read noise, electrons.
+    gain_e_adu : float
+        Electrons per count.
+    pedestal_adu : float
+        Level without light, which has no shot noise.
+    fraction : float
+        Noise that is proportional to the level above the pedestal.
+    """
+
+    rdnoise_e: float
+    gain_e_adu: float
+    pedestal_adu: float = 0.0
+    fraction: float = 0.0
+
+    def __post_init__(self) -> None:
+        numbers = (self.rdnoise_e, self.gain_e_adu, self.pedestal_adu, self.fraction)
+        if not (np.isfinite(numbers).all() and self.rdnoise_e >= 0 and self.gain_e_adu > 0 and self.fraction >= 0):
+            raise ConfigError(f"{self} is not a noise model", "gain is above 0; read noise and fraction are not below")
+
+    def variance(self, x_adu: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Give the variance of samples of this level, adu squared; float64, of the shape of `x_adu`."""
+        signal = np.maximum(np.asarray(x_adu, np.float64) - self.pedestal_adu, 0)
+        read, product = self.rdnoise_e / self.gain_e_adu, self.fraction * signal
+        return read * read + signal / self.gain_e_adu + product * product
+
+
+class Predicate(Protocol):
+    """A rejection of the user's own."""
+
+    def reject(self, x: Floats, statistics: dict[str, Any], context: dict[str, Any]) -> NDArray[np.bool_]:
+        """Tell which samples to leave out; shape (N, npix)."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How samples are rejected and combined; the methods are those of `REJECTS` and `COMBINES`.
+
+    Attributes
+    ----------
+    low, high : float
+        Thresholds in widths of the method.
+    iterations : int or None
+        Most passes; None means until nothing changes, except for the methods in `PASSES`.
+    nlow, nhigh : int
+        Samples that minmax drops, of all frames; of fewer valid samples in proportion.
+    plow, phigh : float
+        Fractions of the median beyond which percentile rejects.
+    gesd_fraction, gesd_alpha : float
+        Largest fraction rejected, and the significance, of gesd.
+    minkeep : int
+        Fewest samples left; those nearest to the centre are put back, ties with them. Two of three samples for 3.
+    fit, fit_scale : str
+        linear_fit: ols or lad; gauss, siril or pixinsight.
+    noise : NoiseModel or None
+        Needed by noise_model, and the source of the uncertainty where it is given.
+    expression : Predicate or None
+        Needed by expression.
+    """
+
+    combine: str = "mean"
+    reject: str = "none"
+    low: float = 3.0
+    high: float = 3.0
+    iterations: int | None = None
+    nlow: int = 1
+    nhigh: int = 1
+    plow: float = 0.2
+    phigh: float = 0.1
+    gesd_fraction: float = 0.3
+    gesd_alpha: float = 0.05
+    minkeep: int = 3
+    fit: str = "ols"
+    fit_scale: str = "gauss"
+    aawa_iterations: int = 5
+    noise: NoiseModel | None = None
+    expression: Predicate | None = None
+
+    def __post_init__(self) -> None:
+        if self.combine not in COMBINES or self.reject not in REJECTS:
+            raise ConfigError(f"cannot combine by {self.combine} and reject by {self.reject}", _CHOICES)
+        if self.reject == "noise_model" and self.noise is None:
+            raise ConfigError("rejection noise_model needs gain and read noise", "give them, or reject by winsorized")
+        if self.reject == "expression" and self.expression is None:
+            raise ConfigError("rejection expression needs an expression", "give one, or reject by another method")
+
+    @property
+    def passes(self) -> int:
+        """Most passes of the method."""
+        return self.iterations or PASSES.get(self.reject, 10_000)
+
+    @property
+    def thresholds(self) -> tuple[float, float]:
+        """Thresholds below and above, in widths of the method."""
+        return (self.plow, self.phigh) if self.reject == "percentile" else (self.low, self.high)
+
+
+_CHOICES = f"combine by {', '.join(COMBINES)}; reject by {', '.join(REJECTS)}"
+
+
+@dataclass
+class Combined:
+    """A stack: planes of shape (ny, nx), and one number per frame.
+
+    Attributes
+    ----------
+    data : float32
+        The result; NaN where no frame has a valid sample.
+    n_used : uint16
+        Samples that were kept.
+    n_low, n_high : uint8
+        Samples rejected below and above; 255 stands for 255 or more.
+    sigma : float32
+        One standard deviation of the result: of the noise model where there is one, else `sigma_empirical`.
+    sigma_empirical : float32
+        The same from the scatter of the samples kept, s over root n; NaN where fewer than two are.
+    rejected_low, rejected_high, n_valid : int64, shape (N,)
+        Samples of each frame that were rejected below, above, and that were valid.
+    """
+
+    data: Floats
+    n_used: NDArray[np.uint16]
+    n_low: NDArray[np.uint8]
+    n_high: NDArray[np.uint8]
+    sigma: Floats
+    sigma_empirical: Floats
+    rejected_low: NDArray[np.int64]
+    rejected_high: NDArray[np.int64]
+    n_valid: NDArray[np.int64]

@@ -1,0 +1,102 @@
+"""Centre and width of the samples of each pixel, by method: samples further from one than so many of the other go.
+
+Each function takes sorted columns (N, npix), the ranks kept so far, and gives centre and width, (npix,) float32.
+Sources: sigma and winsorized, PixInsight ImageIntegration; kappa, DeepSkyStacker; mad, Leys et al. 2013.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lostlight.science.stack.columns import F, Floats, Ints, at_rank, median, moments, pick, spread
+from lostlight.science.stack.rule import NoiseModel
+
+Measure = Callable[[Floats, Ints, Ints, NDArray[np.intp]], tuple[Floats, Floats]]
+"""``measure(x, lo, hi, at)``; `at` are the places of these columns in their chunk."""
+
+CLAMP, CONSISTENT, CONVERGED = F(1.5), F(1.134), F(0.0005)
+"""Huber's clamp at 1.5 sigma, the factor that makes its width that of a Gaussian, and the change that is none."""
+MAD_SIGMA = F(1.4826)
+
+
+def about_median(x: Floats, lo: Ints, hi: Ints, at: NDArray) -> tuple[Floats, Floats]:
+    """Median and standard deviation."""
+    centre = median(x, lo, hi)
+    return centre, spread(*moments(x, lo, hi, centre), hi - lo, 1)
+
+
+def about_mean(x: Floats, lo: Ints, hi: Ints, at: NDArray) -> tuple[Floats, Floats]:
+    """Mean and population standard deviation."""
+    centre = median(x, lo, hi)
+    first, second = moments(x, lo, hi, centre)
+    return (centre + first / (hi - lo)).astype(F), spread(first, second, hi - lo, 0)
+
+
+def absolute(x: Floats, lo: Ints, hi: Ints, at: NDArray) -> tuple[Floats, Floats]:
+    """Median and median absolute deviation, scaled to that of a Gaussian."""
+    centre = median(x, lo, hi)
+    rank = np.arange(len(x))[:, None]
+    distance = np.where((rank >= lo) & (rank < hi), abs(x - centre), F(np.inf))
+    distance.sort(axis=0)
+    return centre, MAD_SIGMA * median(distance, np.zeros_like(lo), hi - lo)
+
+
+def winsorized(x: Floats, lo: Ints, hi: Ints, at: NDArray) -> tuple[Floats, Floats]:
+    """Median and winsorized standard deviation: samples beyond 1.5 sigma are moved there, until sigma stays."""
+    centre = median(x, lo, hi)
+    width = spread(*moments(x, lo, hi, centre), hi - lo, 1)
+    bound = np.full_like(width, np.inf)
+    going = np.arange(width.size)
+    columns, centres = x, centre
+    while going.size:
+        bound[going] = np.minimum(bound[going], CLAMP * width[going])
+        first, second = moments(columns, lo[going], hi[going], centres, bound[going])
+        new = CONSISTENT * spread(first, second, (hi - lo)[going], 1)
+        left = abs(new - width[going]) > CONVERGED * width[going]
+        width[going] = new
+        if not left.all():
+            going = going[left]
+            columns, centres = pick(columns, left), centres[left]
+    return centre, width
+
+
+def modelled(noise: NoiseModel) -> Measure:
+    """Median and the noise that the model gives there."""
+
+    def measure(x: Floats, lo: Ints, hi: Ints, at: NDArray) -> tuple[Floats, Floats]:
+        centre = median(x, lo, hi)
+        return centre, np.sqrt(noise.variance(centre)).astype(F)
+
+    return measure
+
+
+def frozen(width: Floats) -> Measure:
+    """Median, and a width that was found before and stays."""
+    return lambda x, lo, hi, at: (median(x, lo, hi), width[at])
+
+
+def certainly_whole(x: Floats, n: Ints, centre: Floats, width: Floats, low: float, high: float) -> NDArray[np.bool_]:
+    """Tell where winsorized rejection can reject nothing, without iterating.
+
+    The map from one sigma of the iteration to the next never falls, as clamping is a contraction. So where both the
+    first sigma and the image of t are at least t, every iterate is; t is the sigma at which the outermost goes.
+    """
+    t = np.maximum((at_rank(x, n - 1) - centre) / F(high), (centre - x[0]) / F(low))
+    image = CONSISTENT * spread(*moments(x, np.zeros_like(n), n, centre, CLAMP * t), n, 1)
+    return (width >= t) & (image >= t)
+
+
+def line_noise(x: Floats, n: Ints, nx: int) -> Floats:
+    """Width of averaged sigma clipping: noise that grows with the root of the level, measured on each image line.
+
+    IRAF imcombine avsigclip: g squared is the sum over a line of (x - a)^2 / max(1, a), over its degrees of freedom;
+    the width of a pixel is g times the root of max(1, a). Here a is the median.
+    """
+    centre = median(x, np.zeros_like(n), n)
+    level = np.maximum(centre, 1).astype(np.float64)
+    _, second = moments(x, np.zeros_like(n), n, centre)
+    share = np.where(n > 1, second / level, 0).reshape(-1, nx)
+    freedom = np.maximum(n - 1, 0).reshape(-1, nx).sum(axis=1)
+    gain2 = np.array([line.sum() for line in share]) / np.maximum(freedom, 1)
+    return np.sqrt(np.repeat(gain2, nx) * level).astype(F)
