@@ -20,6 +20,7 @@ BLIND = 0.5
 _MAD_TO_SIGMA = 1.4826
 _SAFE = 4.0
 _ISOLATED = 0.25  # a star of FWHM 1.7 pixels and more lifts its eight neighbours by more than this
+_STEADY = 0.25  # share of its mean that a hot pixel has in every frame of the middle third
 _BAND_PX = 1 << 22
 
 Thresholds = tuple[tuple[float | None, int, int], ...]
@@ -40,7 +41,8 @@ def map_of_master(
     """Find the pixels of a master dark or bias that stand out from their neighbours.
 
     A pixel is compared with the median of its 5x5 neighbourhood, in units of the scatter of such differences
-    (within 4 times 1.4826 MAD, in tiles of 64 pixels, interpolated between them). Whole columns and rows are tested as well.
+    (within 4 times 1.4826 MAD, in tiles of 64 pixels, interpolated between them). Whole columns and rows are tested
+    as well.
 
     Parameters
     ----------
@@ -99,7 +101,8 @@ def stationary(
     """Find the hot and cold pixels of lights alone: those that stay put while the sky drifts over them.
 
     Of each frame the 5x5 local median is taken off; the middle third of what is left in all frames is averaged, and
-    a star that moves is no part of it. A star that does not move is wider than a pixel: what its neighbours share is kept.
+    a star that moves is no part of it. A star that does not move is wider than a pixel: what its neighbours share is
+    kept.
 
     Parameters
     ----------
@@ -127,7 +130,7 @@ def stationary(
     if n_frames < 3:
         raise refuse("CAL108", f"{n_frames} lights cannot tell hot pixels from stars; three can")
     step = 2 if bayerpat else 1
-    residual = np.empty(shape, dtype=np.float32)
+    residual, steady = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=bool)
     halo = 2 * step
     rows = max(_BAND_PX // (n_frames * shape[1]), 16)
     for y0 in range(0, shape[0], rows):
@@ -137,9 +140,9 @@ def stationary(
         for frame in range(n_frames):
             read_rows(frame, first, last, band[frame])
             band[frame] -= local_median(band[frame], step)
-        residual[y0:y1] = _middle_of_frames(band[:, y0 - first : y1 - first])
+        residual[y0:y1], steady[y0:y1] = _middle_of_frames(band[:, y0 - first : y1 - first])
     found = _flag(residual, ((hot_sigma, 1, dq("HOT")), (cold_sigma, -1, dq("COLD"))), step)
-    return np.where(_isolated(residual), found, 0).astype(np.uint16)
+    return np.where(steady & _isolated(residual), found, 0).astype(np.uint16)
 
 
 def merge(*maps: NDArray[np.uint16]) -> NDArray[np.uint16]:
@@ -223,16 +226,22 @@ def _weights(length: int, centers: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([np.interp(pixels, centers, unit) for unit in np.eye(centers.size)], axis=1)
 
 
-def _middle_of_frames(band: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Take the mean of the middle third of the frames, which no star that moves on is part of."""
+def _middle_of_frames(band: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Take the mean of the middle third of the frames, and say where all of that third is of one kind.
+
+    Two bright stars in a few frames can lift a mean, but they leave the others of the third where they were.
+    """
     ordered = np.sort(band, axis=0)  # NaN last
     count = np.isfinite(ordered).sum(axis=0)
-    cut = (count - 1) // 3
+    cut = count // 3
     place = np.arange(len(band))[:, None, None]
-    middle = np.where((place >= cut) & (place < count - cut), ordered, 0).sum(axis=0, dtype=np.float64)
+    part = (place >= cut) & (place < count - cut)
     # with fewer than half of the frames valid a star may fill the rest
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(2 * count > len(band), middle / (count - 2 * cut), np.nan).astype(np.float32)
+    enough = 2 * count > len(band)
+    total = np.where(part, ordered, 0).sum(axis=0, dtype=np.float64)
+    middle = np.where(enough, total / np.maximum(count - 2 * cut, 1), np.nan).astype(np.float32)
+    least = np.where(part, ordered * np.sign(middle), np.float32(np.inf)).min(axis=0)
+    return middle, least > _STEADY * np.abs(middle)
 
 
 def _isolated(residual: NDArray[np.float32]) -> NDArray[np.bool_]:
