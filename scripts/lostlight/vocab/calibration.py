@@ -61,6 +61,7 @@ WARNINGS = (
     Code("CAL224", "a master of the library fits", None, "set calibrate.reuse: use"),
     Code("CAL225", "entropy weights favour noisy frames", None, "use weights: noise"),
     Code("CAL226", "a better rejection is not possible", None, "give calibrate.camera.egain_e_adu and rdnoise_e"),
+    Code("CAL227", "no frames of a kind", None, "take them, or leave the step out of calibrate.light.order"),
 )  # fmt: skip
 
 CODES: dict[str, Code] = {code.code: code for code in (*ERRORS, *WARNINGS)}
