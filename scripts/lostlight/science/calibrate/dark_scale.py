@@ -24,8 +24,8 @@ MAX_ERROR = 0.05
 MAX_K = 10.0
 PASSES = 20
 CONTROLS = 20_000
-LOCAL_NOISE = 1 + math.pi / 2 / 25
-"""Variance of a pixel minus the median of 25 neighbours, over that of the pixel."""
+LOCAL_NOISE = 1 + math.pi / 2 / 24
+"""Variance of a pixel minus the median of 24 neighbours, over that of the pixel."""
 DOUBLING_SIGMA_C = 1.0
 """How well the doubling temperature of a camera that was never measured is known."""
 
@@ -96,7 +96,7 @@ def optimise(
     Notes
     -----
     k = sum(w y x) / sum(w x^2 - w s_d^2), w = 1 / (s_l^2 + k x / gain + k^2 s_d^2), over pixels with x > 5 s_d and
-    \|y - k x\| < 4 / sqrt(w), until k stays; x and y are dark and light minus the median of their neighbours, and the
+    abs(y - k x) < 4 / sqrt(w), until k stays; x and y are dark and light minus the median of their neighbours, and the
     mean y of ordinary pixels is taken off. The error of k is that of the residuals themselves (White 1980), so that it
     is right where the noise given is not.
     """
@@ -196,14 +196,12 @@ def _pairs(
     cfa: bool,
 ) -> _Pairs:
     # the noise of the light is that beside the pixel: the share of its own dark current follows from k
-    plane_light, plane_dark = (
-        np.broadcast_to(np.asarray(s, np.float32), dark.shape) for s in (sigma_light, sigma_dark)
-    )
+    of_light, of_dark = (np.broadcast_to(np.float32(sigma), dark.shape) for sigma in (sigma_light, sigma_dark))
     pairs = (
         light[places] - beside(light, places, cfa=cfa),
         dark[places] - beside(dark, places, cfa=cfa),
-        beside(plane_light, places, cfa=cfa) ** 2 * LOCAL_NOISE,
-        plane_dark[places].astype(np.float64) ** 2 * LOCAL_NOISE,
+        beside(of_light, places, cfa=cfa) ** 2 * LOCAL_NOISE,
+        of_dark[places].astype(np.float64) ** 2 * LOCAL_NOISE,
     )
     good = np.logical_and.reduce([np.isfinite(values) for values in pairs])
     return _Pairs(*(values[good] for values in pairs))

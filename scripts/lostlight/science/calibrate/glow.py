@@ -97,7 +97,7 @@ def model(dark: NDArray[np.float32], *, cfa: bool = False) -> NDArray[np.float32
     level = np.nan_to_num(_excess(blocks))
     ny, nx = level.shape
     spline = RectBivariateSpline(blocks.y, blocks.x, level, kx=min(3, ny - 1), ky=min(3, nx - 1))
-    surface = spline(np.arange(dark.shape[0]), np.arange(dark.shape[1]))
+    surface: NDArray[np.float64] = spline(np.arange(dark.shape[0]), np.arange(dark.shape[1]))
     return np.maximum(surface, 0).astype(np.float32)
 
 
@@ -118,16 +118,16 @@ def fit(light: NDArray[np.float32], dark: NDArray[np.float32], *, cfa: bool = Fa
     Tukey's biweight leaves out blocks full of stars; the error comes from the scatter of the blocks, so that a sky
     which looks like the glow makes the factor uncertain rather than wrong.
     """
-    blocks, glow = _blocks(light, cfa), _excess(_blocks(dark, cfa)).ravel()
+    blocks, of_dark = _blocks(light, cfa), _blocks(dark, cfa)
+    glow, level = _excess(of_dark).ravel(), blocks.level.ravel()
     yy, xx = np.meshgrid(np.linspace(-1, 1, blocks.y.size), np.linspace(-1, 1, blocks.x.size), indexing="ij")
     powers = polynomial.polyvander2d(xx.ravel(), yy.ravel(), [SKY_DEGREE, SKY_DEGREE])
     total = np.add.outer(np.arange(SKY_DEGREE + 1), np.arange(SKY_DEGREE + 1)).ravel()
     design = np.column_stack([glow, powers[:, total <= SKY_DEGREE]])
-    level = blocks.level.ravel()
     good = np.isfinite(level) & np.isfinite(glow)
     if good.sum() < MIN_BLOCKS or not glow[good].any():
         return Fit(math.nan, math.nan, int(good.sum()))
-    return _biweight(design[good], level[good])
+    return _biweight(design[good], level[good], float(np.nanmedian(of_dark.sigma)))
 
 
 def check(found: Glow, k: float, sky_sigma_adu: float, where: str) -> None:
@@ -179,7 +179,7 @@ def _blocks(image: NDArray[np.float32], cfa: bool) -> _Blocks:
 
 
 def _excess(blocks: _Blocks) -> NDArray[np.float64]:
-    return np.maximum(blocks.level - np.nanmedian(_middle(blocks.level)), 0)
+    return blocks.level - np.nanmedian(_middle(blocks.level))
 
 
 def _middle(level: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -187,17 +187,24 @@ def _middle(level: NDArray[np.float64]) -> NDArray[np.float64]:
     return level[ny // 4 : ny - ny // 4, nx // 4 : nx - nx // 4]
 
 
-def _biweight(design: NDArray[np.float64], level: NDArray[np.float64]) -> Fit:
+def _biweight(design: NDArray[np.float64], level: NDArray[np.float64], noise: float) -> Fit:
     weight = np.ones(level.size)
     for _ in range(PASSES):
-        root = np.sqrt(weight)[:, None]
-        inverse = np.linalg.pinv(design * root)
-        residual = level - design @ (inverse @ (level * root[:, 0]))
+        weighted = design * weight[:, None]
+        normal = design.T @ weighted
+        normal[0, 0] -= weight.sum() * noise**2  # the glow is measured too: its noise is no glow
+        inverse = np.linalg.pinv(normal)
+        solved = inverse @ (weighted.T @ level)
+        residual = level - design @ solved
         scale = max(1.4826 * float(np.median(np.abs(residual))), 1e-12)
         before, weight = weight, np.square(np.clip(1 - np.square(residual / (TUKEY * scale)), 0, None))
         if np.allclose(weight, before, atol=1e-4):
             break
-    solved = inverse @ (level * root[:, 0])
-    free = max(np.count_nonzero(weight) - design.shape[1], 1)
-    variance = float(np.sum(weight * residual**2)) / free
-    return Fit(float(solved[0]), math.sqrt(variance * float(inverse[0] @ inverse[0])), np.count_nonzero(weight))
+    kept = int(np.count_nonzero(weight))
+    if inverse[0, 0] <= 0:
+        return Fit(math.nan, math.nan, kept)
+    # the error of an M-estimator (Huber 1981, section 7.6)
+    slope = (1 - np.square(residual / (TUKEY * scale))) * (1 - 5 * np.square(residual / (TUKEY * scale)))
+    stretch = float(np.mean(weight)) / float(np.mean(slope, where=weight > 0) * kept / level.size)
+    influence = (weighted * residual[:, None]) @ inverse[0] * stretch
+    return Fit(float(solved[0]), math.sqrt(float(influence @ influence)), kept)
