@@ -15,7 +15,7 @@ _KINDS = {
 }  # fmt: skip
 _NOISE = re.compile(r"frames?$|images?$|exposures?$|subs?$")
 _VENDORS = re.compile(
-    r"zwo(ptical)?|qhy(ccd)?|sbig|apogee|celestron|atik|altair|fli|moravian|meade|orion|starlight|xpress|touptek|canon"
+    r"zwo(optical)?|qhy(ccd)?|sbig|apogee|celestron|atik|altair|fli|moravian|meade|orion|starlight|xpress|touptek|canon"
     r"|nikon|sony|pentax|fujifilm|corporation|co|ltd|inc|eos|digital|cameras?|cam|ccd|cmos|usb[23]?|net|instruments|imaging"
 )
 _SERIAL = re.compile(r"\(.*?\)|\[.*?\]|#\s*\w+|\b(s/?n|serial|ser)\b[\s.:=#]*(no|number)?[\s.:=#]*\w*", re.IGNORECASE)

@@ -1,0 +1,188 @@
+"""Raw frames as files: what their headers say, whether they are whole, and their pixels.
+
+FITS (plain, gzip, tile-compressed, with one frame or several), TIFF and the raw files of cameras.
+"""
+
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.io.fits import Header
+from astropy.utils.exceptions import AstropyWarning
+from numpy.typing import NDArray
+
+from lostlight.core.errors import BadImage
+from lostlight.io import raw_camera, tiff
+from lostlight.vocab.calibration import CODES
+
+_OTHER_PLANES = frozenset(
+    {"UNCERT", "MASK", "DQ", "ERR", "VAR", "WEIGHT", "WHT", "BPM", "NUSED", "REJLOW", "REJHIGH", "FLAGS"}
+)
+_STRUCTURE = frozenset({
+    "SIMPLE", "XTENSION", "BITPIX", "NAXIS", "EXTEND", "PCOUNT", "GCOUNT", "EXTNAME", "EXTVER", "CHECKSUM", "DATASUM",
+    "BZERO", "BSCALE", "BLANK", "NEXTEND", "COMMENT", "HISTORY", "",
+})  # fmt: skip
+_CHUNK = 1 << 20
+
+
+def headers(path: Path) -> list[tuple[int, Header]]:
+    """Read the header of every frame in a file, once the file is known to be whole.
+
+    A FITS file holds a frame in each HDU with an image; uncertainties, masks and the like are left out. What a primary
+    HDU without pixels says holds for all of its extensions.
+
+    Returns
+    -------
+    list of (number of the HDU, Header)
+
+    Raises
+    ------
+    BadImage
+        CAL111 if the file is empty, truncated, damaged or holds no image.
+    """
+    if not path.is_file():
+        raise broken(f"{path.name} is {'a folder' if path.is_dir() else 'a link to nothing, or not there'}")
+    if path.stat().st_size == 0:
+        raise broken(f"{path.name} is empty")
+    if path.name.lower().endswith(raw_camera.SUFFIXES):
+        return [(0, raw_camera.read_header(path))]
+    if path.name.lower().endswith(tiff.SUFFIXES):
+        return [(0, tiff.read_header(path))]
+    _check_whole(path)
+    with _hdus(path) as hdus:
+        found = [(number, _inherited(hdus, number)) for number, hdu in enumerate(hdus) if _is_frame_hdu(hdu)]
+    if not found:
+        raise broken(f"{path.name} holds no two-dimensional image")
+    return found
+
+
+def read_frame(path: Path, hdu: int = 0) -> tuple[NDArray[np.float32], Header]:
+    """Read the pixels of one frame.
+
+    Returns
+    -------
+    data : ndarray, shape (ny, nx), float32, adu
+        BSCALE and BZERO are applied; BLANK and all that is not finite is NaN.
+    header : Header
+
+    Raises
+    ------
+    BadImage
+        CAL111 if the file is damaged or the HDU holds no image.
+    """
+    if path.name.lower().endswith(raw_camera.SUFFIXES):
+        return raw_camera.read(path)
+    if path.name.lower().endswith(tiff.SUFFIXES):
+        return tiff.read(path)
+    with _hdus(path) as hdus:
+        if hdu >= len(hdus) or not _is_frame_hdu(hdus[hdu]):
+            raise broken(f"HDU {hdu} of {path.name} holds no two-dimensional image", hdu=hdu)
+        header = _inherited(hdus, hdu)
+        data = np.array(hdus[hdu].data, dtype=np.float32).reshape(hdus[hdu].data.shape[-2:])
+    data[~np.isfinite(data)] = np.nan
+    return data, header
+
+
+def broken(said: str, **facts: str | int) -> BadImage:
+    """Make the error of a frame that cannot be used."""
+    code = CODES["CAL111"]
+    return BadImage(f"{code.code}: {said}", hint=code.hint, code=code.code, **facts)
+
+
+@contextmanager
+def _hdus(path: Path, *, packed: bool = False) -> Iterator[fits.HDUList]:
+    """Open a FITS file; whatever is wrong with it becomes CAL111. `packed` leaves tiles compressed."""
+    source = BytesIO(_unzipped(path)) if path.name.lower().endswith(".gz") else path
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyWarning)
+            with fits.open(source, memmap=False, uint=False, disable_image_compression=packed) as hdus:
+                yield hdus
+    except (OSError, ValueError, TypeError, IndexError, KeyError, zlib.error, fits.VerifyError) as error:
+        raise broken(
+            f"{path.name} is damaged: {str(error).strip().splitlines()[0] if str(error) else error!r}"
+        ) from error
+
+
+def _unzipped(path: Path) -> bytes:
+    """Decompress a gzip file; where it breaks off, say after how many bytes."""
+    content = bytearray()
+    packed = path.read_bytes()
+    while packed:
+        machine = zlib.decompressobj(wbits=31)  # gzip, with its check sum
+        try:
+            for start in range(0, len(packed), _CHUNK):
+                content += machine.decompress(packed[start : start + _CHUNK])
+                if machine.eof:
+                    rest = machine.unused_data + packed[start + _CHUNK :]
+                    break
+            else:
+                raise broken(
+                    f"{path.name} breaks off: its gzip stream ends after {len(content)} bytes of pixels and header",
+                    offset=len(content),
+                )
+        except zlib.error as error:
+            raise broken(
+                f"{path.name} is damaged after {len(content)} unpacked bytes: {error}", offset=len(content)
+            ) from error
+        packed = rest.lstrip(b"\0")  # padding of tapes
+    return bytes(content)
+
+
+def _check_whole(path: Path) -> None:
+    """Compare the bytes that the headers ask for with those there are."""
+    with path.open("rb") as stream:
+        begins = stream.read(24)
+    if not begins.startswith((b"SIMPLE", b"\x1f\x8b")):
+        raise broken(f"{path.name} is not a FITS file: it begins with {begins!r}")
+    with _hdus(path, packed=True) as hdus:
+        size = _size(path, hdus)
+        for number, hdu in enumerate(hdus):
+            needed = hdu.fileinfo()["datLoc"] + hdu.size
+            if needed > size:
+                raise broken(
+                    f"{path.name} breaks off at byte {size}: HDU {number} needs {needed} bytes",
+                    offset=size,
+                    needed=needed,
+                )
+
+
+def _size(path: Path, hdus: fits.HDUList) -> int:
+    if not path.name.lower().endswith(".gz"):
+        return path.stat().st_size
+    return len(hdus.fileinfo(0)["file"]._file.getbuffer())
+
+
+def _is_frame_hdu(hdu: Any) -> bool:
+    if not hdu.is_image or hdu.name.upper() in _OTHER_PLANES:
+        return False
+    shape = hdu.shape
+    return len(shape) >= 2 and all(side == 1 for side in shape[:-2]) and min(shape) > 0
+
+
+def _inherited(hdus: fits.HDUList, number: int) -> Header:
+    """Give the header of an HDU, with what the primary one says of all, and without cards that cannot be read."""
+    header = _readable(hdus[number].header)
+    if number and (hdus[0].header.get("NAXIS", 0) == 0 or header.get("INHERIT", False) is True):
+        known = set(header)
+        for card in _readable(hdus[0].header).cards:
+            if card.keyword not in known and card.keyword not in _STRUCTURE and not card.keyword.startswith("NAXIS"):
+                header.append(card, end=True)
+    return header
+
+
+def _readable(header: Header) -> Header:
+    readable = Header()
+    for card in header.cards:
+        try:
+            card.verify("silentfix")
+            readable.append(fits.Card(card.keyword, card.value, card.comment), end=True)
+        except (fits.VerifyError, ValueError):
+            continue  # one card that no program can read must not cost the frame
+    return readable
