@@ -1,4 +1,4 @@
-"""What calibration says it did: every master and light, its inputs, numbers and warnings; no clock, no absolute path."""
+"""What calibration says it did: every master and light, its inputs, numbers, warnings; no clock, no absolute path."""
 
 import math
 from typing import Annotated, Any, Literal
@@ -56,7 +56,7 @@ class Histogram(_Record):
     over: int
 
 
-class Warning_(_Record):
+class Alert(_Record):
     """A coded warning."""
 
     code: str
@@ -81,7 +81,7 @@ class Input(_Record):
 
 
 class Uncertainty(_Record):
-    """Median one-sigma of a product by the noise model and by the scatter of the frames, and the former over the latter."""
+    """Median one-sigma by the noise model and by the scatter of the frames, and the former over the latter."""
 
     model: Number = None
     empirical: Number = None
@@ -163,7 +163,7 @@ class UnitRecord(_Record):
     scale: Scale | None = None
     flat: Flat | None = None
     correction: Correction | None = None
-    warnings: tuple[Warning_, ...] = ()
+    warnings: tuple[Alert, ...] = ()
 
 
 class Group(_Record):
@@ -217,7 +217,7 @@ class CalibrationReport(_Record):
     masters: tuple[UnitRecord, ...]
     bad_pixels: tuple[UnitRecord, ...]
     lights: tuple[UnitRecord, ...]
-    warnings: tuple[Warning_, ...]
+    warnings: tuple[Alert, ...]
     outputs: tuple[Output, ...]
 
     def dump(self) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def unit_record(
         "stats_before": before.plain() if before else None,
         "histogram": histogram(planes.data, planes.dq),
         "uncertainty": _uncertainty(planes, empirical),
-        "dq_counts": dq_counts(planes.data if kind == "bpm" else planes.dq),
+        "dq_counts": dq_counts(planes.data.astype(np.uint16) if kind == "bpm" else planes.dq),
         "rejected_low": low,
         "rejected_high": high,
         "scale": None if scale is None else {"factor": scale[0], "error": scale[1]},

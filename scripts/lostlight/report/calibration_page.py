@@ -1,0 +1,119 @@
+"""The page of calibration: every master, match and light with its pictures, in a file that needs nothing but itself."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jinja2
+
+from lostlight.report import calibration, calibration_words
+from lostlight.report.figures import levels
+from lostlight.report.figures.overlay import BITS, VERDICTS
+from lostlight.report.pages import TEMPLATES
+from lostlight.vocab.bits import DQ
+from lostlight.vocab.calibration import CODES
+
+_WARNINGS_SHOWN = 12
+_HISTOGRAMS_OF_LIGHTS = 12
+
+
+def html(report: Mapping[str, Any], pictures: Mapping[str, bytes], title: str = "Calibration") -> str:
+    """Render the page.
+
+    Parameters
+    ----------
+    report : mapping
+        Content of ``calibration_report.json``.
+    pictures : mapping of str to bytes
+        PNG files, under the names that `lostlight.report.calibration_pictures` gives them: ``<unit>`` for the preview,
+        ``<unit>.rejected``, ``<unit>.flat``, ``<unit>.dq``, ``<unit>.before`` and ``<unit>.after``. What is absent is
+        left out; lights without a picture keep their row in the table.
+    title : str
+        Heading.
+    """
+    shown = [light for light in report["lights"] if f"{light['id']}.after" in pictures or light["id"] in pictures]
+    return (
+        _environment()
+        .get_template("calibration.html")
+        .render(
+            title=title,
+            r=report,
+            numbers=calibration.headline(report),
+            sentence=calibration.sentence(report),
+            troubles=_troubles(report["warnings"]),
+            masters=[unit for unit in report["masters"] if unit["kind"] != "flat"],
+            flats=[unit for unit in report["masters"] if unit["kind"] == "flat"],
+            shown=shown,
+            scales=_scales(report["lights"]),
+            matches=_grouped(report["matches"]),
+            pictures={name: _address(content) for name, content in pictures.items()},
+            histograms=_histograms([*report["masters"], *shown[:_HISTOGRAMS_OF_LIGHTS]]),
+            known={unit["id"] for unit in (*report["masters"], *report["bad_pixels"])},
+            params=json.dumps(report["params"], indent=1, ensure_ascii=False),
+            bits=[(bit, _css(BITS.get(bit.name))) for bit in DQ],
+            verdicts={name: _css(colour) for name, colour in VERDICTS.items()},
+            glossary=calibration_words.GLOSSARY,
+            warnings_shown=_WARNINGS_SHOWN,
+        )
+    )
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "thousands": lambda value: f"{value:,}",
+        "number": calibration_words.number,
+        "percent": calibration_words.percent,
+        "method": calibration_words.method,
+        "anchor": lambda text: "u-" + "".join(sign if sign.isalnum() else f"-{ord(sign):x}-" for sign in text),
+    }
+    return environment
+
+
+def _troubles(warnings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Gather warnings of a code: what it means, what to do, and where it was seen, the most frequent hint first."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for warning in warnings:
+        found.setdefault(warning["code"], []).append(warning)
+    return [
+        {
+            "code": code,
+            "text": CODES[code].text if code in CODES else code,
+            "hints": list(dict.fromkeys(warning["hint"] for warning in seen if warning["hint"])),
+            "seen": seen,
+        }
+        for code, seen in sorted(found.items())
+    ]
+
+
+def _grouped(matches: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    targets: dict[str, list[Mapping[str, Any]]] = {}
+    for match in matches:
+        targets.setdefault(match["target"], []).append(match)
+    return list(targets.items())
+
+
+def _scales(lights: Sequence[Mapping[str, Any]]) -> tuple[float, float] | None:
+    """Smallest and largest factor of the darks."""
+    factors = [light["scale"]["factor"] for light in lights if light["scale"] and light["scale"]["factor"] is not None]
+    return (min(factors), max(factors)) if factors else None
+
+
+def _histograms(units: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    drawn = (unit for unit in units if unit["histogram"]["counts"])
+    return {unit["id"]: levels.histogram(f"h-{n}", unit["histogram"], unit["unit"]) for n, unit in enumerate(drawn)}
+
+
+def _address(picture: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(picture).decode()
+
+
+def _css(colour: tuple[int, int, int] | None) -> str:
+    return "" if colour is None else f"rgb({colour[0]},{colour[1]},{colour[2]})"

@@ -1,0 +1,64 @@
+"""Which pictures the page of calibration shows of a product, and under which names."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lostlight.report.figures import overlay, preview
+from lostlight.vocab.bits import DQ
+
+PICTURE_PX = 900
+"""Longest side of a picture on the page."""
+LIGHTS_SHOWN = 12
+"""Lights that have pictures on the page; all have a row in its table."""
+
+
+def draw(
+    record: Mapping[str, Any],
+    data: NDArray,
+    dq: NDArray | None = None,
+    extra: Mapping[str, NDArray] | None = None,
+    before: NDArray | None = None,
+    max_px: int = PICTURE_PX,
+) -> dict[str, bytes]:
+    """Draw all pictures of one product.
+
+    Parameters
+    ----------
+    record : mapping
+        Its diagnostics, the content of ``{unit}.json``.
+    data : ndarray, shape (ny, nx) or (3, ny, nx)
+        Pixels; of a map of bad pixels its bits.
+    dq : ndarray, shape (ny, nx), uint16, optional
+        Quality bits.
+    extra : mapping of str to ndarray, optional
+        REJLOW and REJHIGH of a master.
+    before : ndarray, shape (ny, nx), optional
+        The raw light, trimmed, in the unit of `data`.
+    max_px : int
+        Longest side of the pictures.
+
+    Returns
+    -------
+    dict of str to bytes
+        PNG files: ``<id>``, and where there is something to show ``<id>.rejected``, ``<id>.flat``, ``<id>.dq``,
+        ``<id>.before`` and ``<id>.after``.
+    """
+    name, extra = record["id"], extra or {}
+    values = {bit.name: bit.value for bit in DQ}
+    if record["kind"] == "bpm":
+        return {name: overlay.dq_overlay(0 * data, data.astype("uint16"), values, max_px)}
+    drawn: dict[str, bytes] = {}
+    if before is None:
+        drawn[name] = preview.preview(data, dq, max_px)
+    else:
+        drawn[f"{name}.before"], drawn[f"{name}.after"] = preview.before_after(before, data, dq, max_px)
+    if "REJLOW" in extra and "REJHIGH" in extra:
+        drawn[f"{name}.rejected"] = overlay.rejection_map(extra["REJLOW"], extra["REJHIGH"], max_px)
+    if record["flat"] is not None:
+        flat = record["flat"]
+        drawn[f"{name}.flat"] = overlay.flat_overlay(data, flat["tiles"], flat["tile_px"], flat["dust"], max_px)
+    if record["kind"] == "light" and dq is not None and dq.any():
+        drawn[f"{name}.dq"] = overlay.dq_overlay(data, dq, values, max_px)
+    return drawn

@@ -1,0 +1,136 @@
+"""Pictures of frames and masters as PNG: the first row of the array is at the bottom, as FITS viewers show it.
+
+North is wherever the camera had it: nothing is turned. Large images are averaged over whole squares of pixels; marks of
+single pixels survive, because a square is marked where any of its pixels is. The same pixels give the same bytes.
+"""
+
+import io
+
+import numpy as np
+from astropy.visualization import ZScaleInterval
+from numpy.typing import NDArray
+from PIL import Image
+
+from lostlight.vocab.bits import DO_NOT_USE
+
+Limits = tuple[float, float]
+_ASINH = 0.1
+"""Values below this part of the range are shown in proportion, those above more and more compressed."""
+MISSING = 96
+"""Grey of pixels without a value."""
+
+
+def preview(data: NDArray, dq: NDArray | None = None, max_px: int = 2048, limits: Limits | None = None) -> bytes:
+    """Draw an image in grey, or in colour where it has three planes.
+
+    Parameters
+    ----------
+    data : ndarray, shape (ny, nx) or (3, ny, nx)
+        Pixels, any unit; NaN is shown in grey.
+    dq : ndarray, shape (ny, nx), uint16, optional
+        Quality bits; pixels that must not be used do not decide the limits.
+    max_px : int
+        Longest side of the picture.
+    limits : tuple of float, optional
+        Values shown black and white; else those of ZScale.
+
+    Returns
+    -------
+    bytes
+        A PNG.
+    """
+    return png(grey(data, dq, max_px, limits))
+
+
+def before_after(before: NDArray, after: NDArray, dq: NDArray | None = None, max_px: int = 2048) -> tuple[bytes, bytes]:
+    """Draw a raw and a calibrated frame with the same stretch: the same range of values about the sky of each.
+
+    Parameters
+    ----------
+    before : ndarray, shape (ny, nx)
+        The raw frame, trimmed to the shape of `after`.
+    after : ndarray, shape (ny, nx) or (3, ny, nx)
+        The calibrated frame, same unit.
+    dq : ndarray, shape (ny, nx), uint16, optional
+        Quality bits of the calibrated frame.
+    max_px : int
+        Longest side of the pictures.
+    """
+    low, high = scale(after, dq)
+    shift = _median(before) - _median(after)
+    return preview(before, None, max_px, (low + shift, high + shift)), preview(after, dq, max_px, (low, high))
+
+
+def scale(data: NDArray, dq: NDArray | None = None) -> Limits:
+    """Give the values to show black and white, by the ZScale of IRAF."""
+    good = np.isfinite(data) if dq is None else np.isfinite(data) & ((dq & np.uint16(DO_NOT_USE)) == 0)
+    values = data[good]
+    if values.size == 0:
+        return 0.0, 1.0
+    low, high = (float(v) for v in ZScaleInterval().get_limits(values))
+    return (low, high) if high > low else (low - 0.5, low + 0.5)
+
+
+def grey(
+    data: NDArray, dq: NDArray | None = None, max_px: int = 2048, limits: Limits | None = None
+) -> NDArray[np.uint8]:
+    """Turn pixels into grey values, shape (ny, nx) or (ny, nx, 3), the top row first: linear near the sky, then asinh.
+
+    Parameters
+    ----------
+    data, dq, max_px, limits
+        As in `preview`.
+    """
+    low, high = limits or scale(data, dq)
+    planes = [shrink(plane, max_px) for plane in (data if data.ndim == 3 else data[np.newaxis])]
+    drawn = []
+    for plane in planes:
+        share = np.clip((np.nan_to_num(plane, nan=low) - low) / (high - low), 0, 1)
+        bent = np.arcsinh(share / _ASINH) / np.arcsinh(1 / _ASINH)
+        drawn.append(np.where(np.isfinite(plane), np.rint(255 * bent), MISSING).astype(np.uint8)[::-1])
+    return np.stack(drawn, axis=-1) if data.ndim == 3 else drawn[0]
+
+
+def shrink(plane: NDArray, max_px: int) -> NDArray[np.float32]:
+    """Average whole squares until the longest side fits; the mean of what is finite, and NaN where nothing is."""
+    square = factor(plane.shape, max_px)
+    if square == 1:
+        return plane.astype(np.float32)
+    blocks = _blocks(plane.astype(np.float32), square, np.nan)
+    known = np.isfinite(blocks)
+    n = known.sum(axis=(1, 3))
+    sums = np.where(known, blocks, 0).sum(axis=(1, 3), dtype=np.float64)
+    return np.where(n > 0, sums / np.maximum(n, 1), np.nan).astype(np.float32)
+
+
+def shrink_marks(marks: NDArray, max_px: int) -> NDArray:
+    """Combine bits or take the highest value of whole squares until the longest side fits."""
+    square = factor(marks.shape, max_px)
+    if square == 1:
+        return marks
+    blocks = _blocks(marks, square, 0)
+    combine = np.bitwise_or if marks.dtype.kind in "ub" else np.maximum
+    return combine.reduce(combine.reduce(blocks, axis=3), axis=1)
+
+
+def factor(shape: tuple[int, ...], max_px: int) -> int:
+    """Side of the squares that are shown as one."""
+    return -(-max(shape[-2:]) // max_px)
+
+
+def png(values: NDArray[np.uint8]) -> bytes:
+    """Write grey values (ny, nx) or colours (ny, nx, 3), the top row first, as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, format="PNG", compress_level=6)
+    return buffer.getvalue()
+
+
+def _median(data: NDArray) -> float:
+    finite = data[np.isfinite(data)]
+    return float(np.median(finite)) if finite.size else 0.0
+
+
+def _blocks(plane: NDArray, square: int, fill: float) -> NDArray:
+    ny, nx = plane.shape
+    padded = np.pad(plane, ((0, -ny % square), (0, -nx % square)), constant_values=fill)
+    return padded.reshape(padded.shape[0] // square, square, padded.shape[1] // square, square)
