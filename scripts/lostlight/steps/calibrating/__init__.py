@@ -1,0 +1,1 @@
+"""Parts of step 11, calibration: one for each thing it does."""
