@@ -15,6 +15,8 @@ from scipy.interpolate import RectBivariateSpline
 from scipy.ndimage import correlate1d
 from scipy.stats import trim_mean
 
+from lostlight.science.calibrate.trouble import refuse
+
 Axes = Literal["cols", "rows", "both"]
 Image = NDArray[np.float32]
 
@@ -23,6 +25,7 @@ CLIP_SIGMA = 5.0
 """Residuals beyond this are defects: they enter neither the model nor the variances, and stay as they were measured."""
 SIGNIFICANT = 3.0
 """Weights smaller than this many of their own errors are zero: chance, no pattern."""
+SAMPLE = 1_000_000
 
 
 class Superbias(NamedTuple):
@@ -54,7 +57,14 @@ def classic(master: Image, layers: int = 7, trim: float = 0.2, axes: Axes = "bot
     -------
     ndarray, shape (ny, nx), float32, adu
         Model, without NaN.
+
+    Raises
+    ------
+    UnitError
+        CAL108: no pixel is valid.
     """
+    if not np.isfinite(master).any():
+        raise refuse("CAL108", "a superbias of a master without a valid pixel")
     level = float(np.nanmedian(master))
     filled = np.where(np.isfinite(master), master - level, 0).astype(np.float32)
     rough = _model(filled, layers, trim, axes)
@@ -92,41 +102,38 @@ def shrink(
     Superbias
         Model + w (master - model), w = max(0, 1 - v / var(master - model)); v, the noise of the master, is
         var(half_a - half_b) n_a n_b / (n_a + n_b)^2. No pixel is moved by more than five sigma of its noise, so that
-        defects stay (Efron & Morris 1971). The variance is that of the posterior, w v, plus that of the model.
+        defects stay (Efron & Morris 1971).
     """
     share = math.sqrt(frames[0] * frames[1]) / sum(frames)
     noise = (half_a - half_b) * np.float32(share)
-    noise -= np.float32(np.nanmedian(noise))
     noise_model = classic(noise, layers, trim, axes)
     model = classic(master, layers, trim, axes)
     residual = master - model
     variance, count = _variance(residual)
     noise_variance, _ = _variance(noise - noise_model)
     weight = _weight(noise_variance, variance, count)
-    kept = np.float32(weight) * residual
     limit = np.float32(CLIP_SIGMA * math.sqrt(noise_variance))
-    moved = np.clip(kept - residual, -limit, limit)
-    bias = np.where(np.isfinite(residual), model + residual + moved, model).astype(np.float32)
-    return Superbias(bias, weight, _sigma(residual, weight, variance, noise_variance, float(np.var(noise_model))))
+    removed = np.clip(np.float32(1 - weight) * residual, -limit, limit)
+    bias = np.where(np.isfinite(residual), master - removed, model)
+    # a pattern that is not seen may be as large as the error of its variance
+    pattern = max(variance - noise_variance, _error(variance, count))
+    of_model = float(np.var(noise_model))
+    blended = weight**2 * noise_variance + (1 - weight) ** 2 * pattern + of_model
+    sigma = np.where(np.abs(removed) < limit, blended, noise_variance + of_model)
+    sigma[~np.isfinite(residual)] = pattern + of_model
+    return Superbias(bias, weight, np.sqrt(sigma).astype(np.float32))
 
 
 def _weight(noise_variance: float, variance: float, count: int) -> float:
     if variance <= 0:
         return 0.0
     weight = 1 - noise_variance / variance
-    # both variances are those of about normal samples: var(s^2) = 2 s^4 / n
-    error = 2 * (1 - weight) / math.sqrt(count)
-    return weight if weight > SIGNIFICANT * error else 0.0
+    return weight if weight * variance > SIGNIFICANT * _error(noise_variance, count) else 0.0
 
 
-def _sigma(residual: Image, weight: float, variance: float, noise: float, of_model: float) -> Image:
-    whole = math.sqrt(noise + of_model)
-    blended = math.sqrt(weight * noise + of_model)
-    limited = np.abs(residual) * (1 - weight) > CLIP_SIGMA * math.sqrt(noise)
-    sigma = np.where(limited, whole, blended).astype(np.float32)
-    # where there is no sample, the pattern is not known at all
-    sigma[~np.isfinite(residual)] = math.sqrt(max(variance - noise, 0) + of_model)
-    return sigma
+def _error(variance: float, count: int) -> float:
+    # of the difference of two variances of about normal samples: var(s^2) = 2 s^4 / n
+    return 2 * variance / math.sqrt(count)
 
 
 def _model(image: Image, layers: int, trim: float, axes: Axes) -> Image:
@@ -143,7 +150,7 @@ def _large(image: Image, layers: int) -> Image:
     coarse = layers - 2
     step = 2**coarse
     ny, nx = image.shape
-    low = np.pad(image, [(0, -(n - 1) % step) for n in image.shape], mode="reflect" if min(ny, nx) > 1 else "edge")
+    low = np.pad(image, [(0, -(n - 1) % step) for n in image.shape], mode="reflect")
     for _ in range(coarse):
         low = _b3(low, 1)[::2, ::2]
     for hole in (1, 2):
@@ -161,6 +168,8 @@ def _b3(image: Image, hole: int) -> Image:
 
 
 def _spread(residual: Image) -> float:
+    # an odd stride, so that all columns are sampled; a million values are plenty for a limit
+    residual = residual.ravel()[:: residual.size // SAMPLE | 1]
     return 1.4826 * float(np.median(np.abs(residual - np.median(residual))))
 
 
