@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lostlight.science.stack.columns import F, Floats, median, moments, total
+from lostlight.science.stack.columns import F, Floats, median, total
 from lostlight.science.stack.reject import Kept, Stack
 from lostlight.science.stack.rule import NoiseModel
 
@@ -40,7 +40,7 @@ def average(x: Floats, kept: Kept, stack: Stack, weights: Floats | None) -> tupl
     rule, n = stack.rule, kept.hi - kept.lo
     keep = None if weights is None and stack.scales is None else _mask(x, kept)
     centre = median(kept.columns, kept.lo, kept.hi)
-    first, second = moments(kept.columns, kept.lo, kept.hi, centre)
+    first, second = stack.engine.moments(kept.columns, kept.lo, kept.hi, centre)
     if rule.combine == "median":
         value = centre.astype(np.float64)
     elif rule.combine == "aawa":
@@ -49,7 +49,7 @@ def average(x: Floats, kept: Kept, stack: Stack, weights: Floats | None) -> tupl
         value = centre + first / n
     else:
         value = centre + _weighted(x, keep, centre, weights)
-    excess = median_excess(n) if rule.combine == "median" else 1.0
+    excess = median_excess(np.arange(len(x) + 1))[n] if rule.combine == "median" else 1.0
     share = 1 / n if weights is None else _share(keep, weights)
     variance = np.where(n > 1, (second - first * first / n) / (n - 1), np.nan)
     empirical = np.sqrt(np.maximum(variance, 0) * share * excess)

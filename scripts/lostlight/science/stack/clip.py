@@ -4,8 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lostlight.science.stack.columns import F, Floats, Ints, at_rank, median, pick, total
+from lostlight.science.stack.engine import Engine
 from lostlight.science.stack.rule import SHORTEST, Rule
-from lostlight.science.stack.widths import Measure, about_median, certainly_whole
+from lostlight.science.stack.widths import Measure, about_mean, about_median, certainly_whole
 
 
 def floor_of(n: Ints, minkeep: int) -> Ints:
@@ -13,11 +14,12 @@ def floor_of(n: Ints, minkeep: int) -> Ints:
     return np.where((n == SHORTEST) & (minkeep == SHORTEST), SHORTEST - 1, np.minimum(n, minkeep)).astype(np.int32)
 
 
-def clip(x: Floats, n: Ints, rule: Rule, measure: Measure) -> tuple[Ints, Ints]:
+def clip(engine: Engine, x: Floats, n: Ints, rule: Rule, measure: Measure) -> tuple[Ints, Ints]:
     """Find the ranks that stay in each column.
 
     Parameters
     ----------
+    engine : Engine
     x : ndarray, shape (N, npix), float32
         Sorted columns, +inf beyond the `n` valid samples of each.
     n : ndarray, shape (npix,), int32
@@ -32,7 +34,7 @@ def clip(x: Floats, n: Ints, rule: Rule, measure: Measure) -> tuple[Ints, Ints]:
     """
     lo, hi = np.zeros_like(n), n.copy()
     floor = floor_of(n, rule.minkeep)
-    going = _suspects(x, n, rule, measure)
+    going = _suspects(engine, x, n, rule, measure)
     columns = pick(x, going)
     for _ in range(rule.passes):
         if not going.size:
@@ -47,13 +49,13 @@ def clip(x: Floats, n: Ints, rule: Rule, measure: Measure) -> tuple[Ints, Ints]:
     return lo, hi
 
 
-def _suspects(x: Floats, n: Ints, rule: Rule, measure: Measure) -> NDArray[np.intp]:
+def _suspects(engine: Engine, x: Floats, n: Ints, rule: Rule, measure: Measure) -> NDArray[np.intp]:
     """Columns whose first pass may reject something: for winsorized, before the costly width is known."""
     low, high = rule.thresholds
     zero, every = np.zeros_like(n), np.arange(n.size)
     if rule.reject == "winsorized":
-        centre, width = about_median(x, zero, n, every)
-        outside = ~certainly_whole(x, n, centre, width, low, high)
+        centre, width = about_median(engine, x, zero, n, every)
+        outside = ~certainly_whole(engine, x, n, centre, width, rule.thresholds)
     else:
         centre, width = measure(x, zero, n, every)
         outside = (centre - x[0] > F(low) * width) | (at_rank(x, n - 1) - centre > F(high) * width)
@@ -139,7 +141,7 @@ def studentized_limits(n_frames: int, alpha: float) -> NDArray[np.float64]:
     return limits
 
 
-def medians_for_outliers(x: Floats, n: Ints, rule: Rule) -> tuple[Floats, Ints, Ints]:
+def medians_for_outliers(engine: Engine, x: Floats, n: Ints, rule: Rule) -> tuple[Floats, Ints, Ints]:
     """Replace what is too far from the mean by the median, pass by pass (median kappa-sigma of DeepSkyStacker).
 
     Returns
@@ -149,13 +151,11 @@ def medians_for_outliers(x: Floats, n: Ints, rule: Rule) -> tuple[Floats, Ints, 
     n_low, n_high : ndarray, shape (npix,), int32
         Samples that were replaced below and above.
     """
-    from lostlight.science.stack.widths import about_mean
-
     x, zero = x.copy(), np.zeros_like(n)
     n_low, n_high = zero.copy(), zero.copy()
     valid = np.arange(len(x))[:, None] < n
     for _ in range(rule.passes):
-        centre, width = about_mean(x, zero, n, np.arange(n.size))
+        centre, width = about_mean(engine, x, zero, n, np.arange(n.size))
         low = valid & (centre - x > F(rule.low) * width) & (n >= SHORTEST)
         high = valid & (x - centre > F(rule.high) * width) & (n >= SHORTEST)
         if not (low | high).any():

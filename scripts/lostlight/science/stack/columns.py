@@ -1,7 +1,7 @@
 """Statistics of sorted columns: for each pixel, of the samples whose rank is from `lo` up to, not including, `hi`.
 
-Sums run over the samples in order of rank and about the median, in the order in which the compiled twin adds, so that
-both give the same bits: of differences in float64, of their squares in float32.
+Sums run about a centre close to the samples, in order of rank, as the compiled twin adds too: both give the same
+bits.
 """
 
 import numpy as np
@@ -18,20 +18,24 @@ def pick(x: NDArray, columns: NDArray) -> NDArray:
     return np.compress(columns, x, axis=1) if columns.dtype == bool else np.take(x, columns, axis=1)
 
 
-def total(x: NDArray) -> NDArray[np.float64]:
-    """Add up the rows of `x` one after the other: NumPy's own sum orders them by the shape of the array."""
-    total = np.zeros(x.shape[1])
-    for row in x:
-        total += row
-    return total
+def total(x: NDArray) -> NDArray:
+    """Add up the rows of `x` one after the other, in its own type.
+
+    Of a single column NumPy would add pairs of samples first, and the sum would depend on the neighbours of a pixel.
+    """
+    if x.shape[1] == 1:
+        return np.add.reduce(np.repeat(x, 2, axis=1), axis=0)[:1]
+    return np.add.reduce(x, axis=0)
 
 
 def at_rank(x: Floats, rank: Ints) -> Floats:
     """Give the sample of each column that has this rank; shape (npix,)."""
     rank = np.clip(rank, 0, len(x) - 1)
-    if rank.size and rank.min() == rank.max():
-        return x[rank[0]].copy()
-    return x[rank, np.arange(x.shape[1])]
+    usual = np.bincount(rank).argmax() if rank.size else 0
+    values = x[usual].copy()
+    others = np.flatnonzero(rank != usual)
+    values[others] = x[rank[others], others]
+    return values
 
 
 def median(x: Floats, lo: Ints, hi: Ints) -> Floats:
@@ -41,8 +45,8 @@ def median(x: Floats, lo: Ints, hi: Ints) -> Floats:
     return np.where(hi > lo, F(0.5) * lower + F(0.5) * upper, F(np.nan))
 
 
-def moments(x: Floats, lo: Ints, hi: Ints, centre: Floats, bound: Floats | None = None) -> tuple[NDArray, Floats]:
-    """Add up the differences from a centre, and their squares, clamped to within `bound` of it.
+def moments(x: Floats, lo: Ints, hi: Ints, centre: Floats) -> tuple[NDArray[np.float64], Floats]:
+    """Add up the differences from a centre, and their squares.
 
     Parameters
     ----------
@@ -50,7 +54,7 @@ def moments(x: Floats, lo: Ints, hi: Ints, centre: Floats, bound: Floats | None 
         Sorted columns, +inf beyond the valid samples.
     lo, hi : ndarray, shape (npix,), int32
         Ranks of the samples that count.
-    centre, bound : ndarray, shape (npix,), float32
+    centre : ndarray, shape (npix,), float32
 
     Returns
     -------
@@ -58,11 +62,9 @@ def moments(x: Floats, lo: Ints, hi: Ints, centre: Floats, bound: Floats | None 
     second : ndarray, shape (npix,), float32
     """
     first, second, d = np.zeros(x.shape[1]), np.zeros(x.shape[1], F), np.empty(x.shape[1], F)
-    start, stop = (int(lo.max()), int(hi.min())) if lo.size else (0, 0)
-    for rank in range(int(lo.min(initial=0)), int(hi.max(initial=0))):
+    start, stop = int(lo.max(initial=0)), int(hi.min(initial=len(x)))
+    for rank in range(int(lo.min(initial=len(x))), int(hi.max(initial=0))):
         np.subtract(x[rank], centre, out=d)
-        if bound is not None:
-            np.minimum(np.maximum(d, -bound, out=d), bound, out=d)
         if not start <= rank < stop:
             d[(rank < lo) | (rank >= hi)] = 0
         first += d
@@ -71,8 +73,23 @@ def moments(x: Floats, lo: Ints, hi: Ints, centre: Floats, bound: Floats | None 
     return first, second
 
 
+def clamped(x: Floats, lo: Ints, hi: Ints, centre: Floats, bound: Floats) -> tuple[Floats, Floats]:
+    """Add up the differences from a centre, no more than `bound` each, and their squares; both in float32."""
+    d = np.minimum(np.maximum(differences(x, lo, hi, centre), -bound), bound)
+    first = total(d)
+    return first, total(np.multiply(d, d, out=d))
+
+
+def differences(x: Floats, lo: Ints, hi: Ints, centre: Floats) -> Floats:
+    """Give the differences from a centre; zero of the samples that do not count."""
+    d = x - centre
+    for rank in (*range(int(lo.max(initial=0))), *range(int(hi.min(initial=len(x))), len(x))):
+        d[rank, (rank < lo) | (rank >= hi)] = 0
+    return d
+
+
 def spread(first: NDArray, second: Floats, n: Ints, ddof: int) -> Floats:
     """Give the standard deviation from sums of differences and of squares; zero of too few samples."""
-    n = n.astype(np.float64)
+    n, first = n.astype(np.float64), first.astype(np.float64)
     variance = (second - first * first / n) / (n - ddof)
     return np.sqrt(np.where(variance > 0, variance, 0)).astype(F)

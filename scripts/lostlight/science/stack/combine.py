@@ -12,6 +12,7 @@ from lostlight.science.stack import backends
 from lostlight.science.stack.average import average
 from lostlight.science.stack.clip import studentized_limits
 from lostlight.science.stack.columns import F, Floats
+from lostlight.science.stack.engine import Engine
 from lostlight.science.stack.reject import Stack, reject
 from lostlight.science.stack.rule import Combined, ReadRows, Rule
 
@@ -73,12 +74,12 @@ def combine(
     ConfigError
         No frames, arrays of another length, weights that are not above zero, or a method that takes none.
     """
-    job = _Job(n_frames, shape, read_rows, rule, scales, offsets, weights, weight_rows, context)
     engine = backends.choose(backend, rule, n_frames * shape[0] * shape[1])
+    job = _Job(n_frames, shape, read_rows, rule, engine, scales, offsets, weights, weight_rows, context)
     rows = _rows(n_frames, shape, memory_mb / max(threads, 1))
     spans = [(y, min(y + rows, shape[0])) for y in range(0, shape[0], rows)]
     with ThreadPoolExecutor(max(threads, 1)) as pool, np.errstate(all="ignore"):
-        for counts in pool.map(lambda span: job.chunk(*span, engine), spans):
+        for counts in pool.map(lambda span: job.chunk(*span), spans):
             job.count(counts)
     return job.out
 
@@ -98,6 +99,7 @@ class _Job:
         shape: tuple[int, int],
         read_rows: ReadRows,
         rule: Rule,
+        engine: Engine,
         scales: ArrayLike | None,
         offsets: ArrayLike | None,
         weights: ArrayLike | None,
@@ -119,6 +121,7 @@ class _Job:
         self.stack = Stack(
             rule,
             shape[1],
+            engine,
             _column(scales, n_frames, "scales"),
             _column(offsets, n_frames, "offsets"),
             columns,
@@ -130,22 +133,22 @@ class _Job:
         )
         self.buffers = threading.local()
 
-    def chunk(self, y0: int, y1: int, engine: backends.Engine) -> tuple[NDArray[np.int64], ...]:
+    def chunk(self, y0: int, y1: int) -> tuple[NDArray[np.int64], ...]:
         """Combine some rows into the planes; gives the counts of the frames."""
         # Warnings are a matter of each thread; what is invalid is infinite here on purpose.
         with np.errstate(all="ignore"):
-            return self._chunk(y0, y1, engine)
+            return self._chunk(y0, y1)
 
-    def _chunk(self, y0: int, y1: int, engine: backends.Engine) -> tuple[NDArray[np.int64], ...]:
+    def _chunk(self, y0: int, y1: int) -> tuple[NDArray[np.int64], ...]:
         x = self._samples(y0, y1)
-        valid = np.isfinite(x)
-        n_valid = np.count_nonzero(valid, axis=1)
         n = np.full(x.shape[1], self.n_frames, np.int32)
-        if n_valid.min() < x.shape[1]:
-            n = valid.sum(axis=0, dtype=np.int32)
+        n_valid = np.full(self.n_frames, x.shape[1])
+        # One sum tells whether there is anything invalid, at a fraction of what looking at each sample costs.
+        if not np.isfinite(x.sum()):
+            valid = np.isfinite(x)
             x[~valid] = np.inf
-        del valid
-        kept = reject(x, n, self.stack, engine.clip, engine.sort)
+            n, n_valid = valid.sum(axis=0, dtype=np.int32), np.count_nonzero(valid, axis=1)
+        kept = reject(x, n, self.stack)
         value, sigma, empirical = average(x, kept, self.stack, self._weights(y0, y1))
         planes = {
             "data": value,

@@ -1,16 +1,24 @@
 """From the samples of a chunk to those that are kept: the door to all methods of rejection."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lostlight.science.stack import clip, masks, widths
-from lostlight.science.stack.columns import F, Floats, Ints, at_rank, median, pick
-from lostlight.science.stack.network import sort_planes
+from lostlight.science.stack.columns import F, Floats, Ints, median, pick
+from lostlight.science.stack.engine import NUMPY, Engine
 from lostlight.science.stack.rule import Rule
+
+_WIDTHS = {
+    "sigma": widths.about_median,
+    "sigma_once": widths.about_mean,
+    "kappa": widths.about_mean,
+    "mad": widths.absolute,
+    "winsorized": widths.winsorized,
+}
 
 
 @dataclass
@@ -46,6 +54,7 @@ class Stack:
 
     rule: Rule
     nx: int
+    engine: Engine = NUMPY
     scales: Floats | None = None
     """shape (N, 1)"""
     offsets: Floats | None = None
@@ -55,11 +64,7 @@ class Stack:
     """of gesd"""
 
 
-Clip = Callable[[Floats, Ints, Stack], tuple[Ints, Ints]]
-"""``clip(columns, n, stack)`` gives the ranks kept: here, or compiled."""
-
-
-def clip_planes(columns: Floats, n: Ints, stack: Stack) -> tuple[Ints, Ints]:
+def _ranks(columns: Floats, n: Ints, stack: Stack) -> tuple[Ints, Ints]:
     """Find the ranks that the methods keep which reject from both ends of sorted columns."""
     rule, nothing = stack.rule, np.zeros_like(n)
     if rule.reject == "none":
@@ -68,26 +73,23 @@ def clip_planes(columns: Floats, n: Ints, stack: Stack) -> tuple[Ints, Ints]:
         return clip.extremes(n, len(columns), rule.nlow, rule.nhigh)
     if rule.reject == "gesd":
         return clip.studentized(columns, n, rule, stack.limits)
-    return clip.clip(columns, n, rule, measure_of(columns, n, stack))
+    return clip.clip(stack.engine, columns, n, rule, _measure(columns, n, stack))
 
 
-def measure_of(columns: Floats, n: Ints, stack: Stack) -> widths.Measure:
+def _measure(columns: Floats, n: Ints, stack: Stack) -> widths.Measure:
     """Give the centre and width of the method."""
     rule = stack.rule
     if rule.reject == "percentile":
         centre = median(columns, np.zeros_like(n), n)
         return widths.frozen(np.where(centre > 0, centre, F(np.inf)))
     if rule.reject == "avsigclip":
-        return widths.frozen(widths.line_noise(columns, n, stack.nx))
+        return widths.frozen(widths.line_noise(stack.engine, columns, n, stack.nx))
     if rule.reject == "noise_model":
         return widths.modelled(rule.noise)
-    return {
-        "sigma": widths.about_median, "sigma_once": widths.about_mean, "kappa": widths.about_mean,
-        "mad": widths.absolute, "winsorized": widths.winsorized,
-    }[rule.reject]  # fmt: skip
+    return partial(_WIDTHS[rule.reject], stack.engine)
 
 
-def reject(x: Floats, n: Ints, stack: Stack, clip_columns: Clip = clip_planes, sort=sort_planes) -> Kept:
+def reject(x: Floats, n: Ints, stack: Stack) -> Kept:
     """Reject samples of a chunk.
 
     Parameters
@@ -100,14 +102,14 @@ def reject(x: Floats, n: Ints, stack: Stack, clip_columns: Clip = clip_planes, s
     rule = stack.rule
     judge = _judge(stack)
     if judge is not None:
-        return _by_mask(x, n, rule, judge, sort)
-    columns = sort(x.copy())
+        return _by_mask(x, n, stack, judge)
+    columns = stack.engine.sort(x.copy())
     if rule.reject == "kappa_median":
-        replaced, n_low, n_high = clip.medians_for_outliers(columns, n, rule)
+        replaced, n_low, n_high = clip.medians_for_outliers(stack.engine, columns, n, rule)
         kept = _by_rank(x, columns, n, n_low, n - n_high)
         kept.columns, kept.lo, kept.hi = replaced, np.zeros_like(n), n
         return kept
-    return _by_rank(x, columns, n, *clip_columns(columns, n, stack))
+    return _by_rank(x, columns, n, *_ranks(columns, n, stack))
 
 
 def _judge(stack: Stack) -> masks.Judge | None:
@@ -122,10 +124,10 @@ def _judge(stack: Stack) -> masks.Judge | None:
     return None
 
 
-def _by_mask(x: Floats, n: Ints, rule: Rule, judge: masks.Judge, sort) -> Kept:
-    low, high = masks.sieve(x, n, rule, judge)
+def _by_mask(x: Floats, n: Ints, stack: Stack, judge: masks.Judge) -> Kept:
+    low, high = masks.sieve(x, n, stack.rule, judge)
     n_low, n_high = low.sum(axis=0, dtype=np.int32), high.sum(axis=0, dtype=np.int32)
-    columns = sort(np.where(low | high, F(np.inf), x))
+    columns = stack.engine.sort(np.where(low | high, F(np.inf), x))
     touched = np.flatnonzero(n_low + n_high)
     return Kept(
         columns, np.zeros_like(n), n - n_low - n_high, n_low, n_high, touched, pick(low, touched), pick(high, touched)
@@ -134,9 +136,9 @@ def _by_mask(x: Floats, n: Ints, rule: Rule, judge: masks.Judge, sort) -> Kept:
 
 def _by_rank(x: Floats, columns: Floats, n: Ints, lo: Ints, hi: Ints) -> Kept:
     touched = np.flatnonzero((lo > 0) | (hi < n))
-    samples, sorted_, first, last = pick(x, touched), pick(columns, touched), lo[touched], hi[touched]
-    low = samples < at_rank(sorted_, first)
-    high = (samples > at_rank(sorted_, last - 1)) & (samples < F(np.inf))
+    samples, first, last = pick(x, touched), lo[touched], hi[touched]
+    low = samples < columns[first, touched]
+    high = (samples > columns[last - 1, touched]) & (samples < F(np.inf))
     # Where the cut goes through equal samples, those of the first frames count as the lower ones.
     tied = np.flatnonzero((low.sum(axis=0) != first) | (high.sum(axis=0) != n[touched] - last))
     if tied.size:

@@ -9,31 +9,30 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from lostlight.science.stack.columns import F, Floats, Ints, at_rank, median, moments, pick, spread
+from lostlight.science.stack.columns import F, Floats, Ints, at_rank, median, spread
+from lostlight.science.stack.engine import CLAMP, CONSISTENT, Engine
 from lostlight.science.stack.rule import NoiseModel
 
 Measure = Callable[[Floats, Ints, Ints, NDArray[np.intp]], tuple[Floats, Floats]]
 """``measure(x, lo, hi, at)``; `at` are the places of these columns in their chunk."""
 
-CLAMP, CONSISTENT, CONVERGED = F(1.5), F(1.134), F(0.0005)
-"""Huber's clamp at 1.5 sigma, the factor that makes its width that of a Gaussian, and the change that is none."""
 MAD_SIGMA = F(1.4826)
 
 
-def about_median(x: Floats, lo: Ints, hi: Ints, at: NDArray) -> tuple[Floats, Floats]:
+def about_median(engine: Engine, x: Floats, lo: Ints, hi: Ints, at: NDArray) -> tuple[Floats, Floats]:
     """Median and standard deviation."""
     centre = median(x, lo, hi)
-    return centre, spread(*moments(x, lo, hi, centre), hi - lo, 1)
+    return centre, spread(*engine.moments(x, lo, hi, centre), hi - lo, 1)
 
 
-def about_mean(x: Floats, lo: Ints, hi: Ints, at: NDArray) -> tuple[Floats, Floats]:
+def about_mean(engine: Engine, x: Floats, lo: Ints, hi: Ints, at: NDArray) -> tuple[Floats, Floats]:
     """Mean and population standard deviation."""
     centre = median(x, lo, hi)
-    first, second = moments(x, lo, hi, centre)
+    first, second = engine.moments(x, lo, hi, centre)
     return (centre + first / (hi - lo)).astype(F), spread(first, second, hi - lo, 0)
 
 
-def absolute(x: Floats, lo: Ints, hi: Ints, at: NDArray) -> tuple[Floats, Floats]:
+def absolute(engine: Engine, x: Floats, lo: Ints, hi: Ints, at: NDArray) -> tuple[Floats, Floats]:
     """Median and median absolute deviation, scaled to that of a Gaussian."""
     centre = median(x, lo, hi)
     rank = np.arange(len(x))[:, None]
@@ -42,23 +41,10 @@ def absolute(x: Floats, lo: Ints, hi: Ints, at: NDArray) -> tuple[Floats, Floats
     return centre, MAD_SIGMA * median(distance, np.zeros_like(lo), hi - lo)
 
 
-def winsorized(x: Floats, lo: Ints, hi: Ints, at: NDArray) -> tuple[Floats, Floats]:
-    """Median and winsorized standard deviation: samples beyond 1.5 sigma are moved there, until sigma stays."""
-    centre = median(x, lo, hi)
-    width = spread(*moments(x, lo, hi, centre), hi - lo, 1)
-    bound = np.full_like(width, np.inf)
-    going = np.arange(width.size)
-    columns, centres = x, centre
-    while going.size:
-        bound[going] = np.minimum(bound[going], CLAMP * width[going])
-        first, second = moments(columns, lo[going], hi[going], centres, bound[going])
-        new = CONSISTENT * spread(first, second, (hi - lo)[going], 1)
-        left = abs(new - width[going]) > CONVERGED * width[going]
-        width[going] = new
-        if not left.all():
-            going = going[left]
-            columns, centres = pick(columns, left), centres[left]
-    return centre, width
+def winsorized(engine: Engine, x: Floats, lo: Ints, hi: Ints, at: NDArray) -> tuple[Floats, Floats]:
+    """Median and winsorized standard deviation."""
+    centre, width = about_median(engine, x, lo, hi, at)
+    return centre, engine.winsorize(x, lo, hi, centre, width)
 
 
 def modelled(noise: NoiseModel) -> Measure:
@@ -76,18 +62,21 @@ def frozen(width: Floats) -> Measure:
     return lambda x, lo, hi, at: (median(x, lo, hi), width[at])
 
 
-def certainly_whole(x: Floats, n: Ints, centre: Floats, width: Floats, low: float, high: float) -> NDArray[np.bool_]:
+def certainly_whole(
+    engine: Engine, x: Floats, n: Ints, centre: Floats, width: Floats, thresholds: tuple[float, float]
+) -> NDArray[np.bool_]:
     """Tell where winsorized rejection can reject nothing, without iterating.
 
     The map from one sigma of the iteration to the next never falls, as clamping is a contraction. So where both the
     first sigma and the image of t are at least t, every iterate is; t is the sigma at which the outermost goes.
     """
+    low, high = thresholds
     t = np.maximum((at_rank(x, n - 1) - centre) / F(high), (centre - x[0]) / F(low))
-    image = CONSISTENT * spread(*moments(x, np.zeros_like(n), n, centre, CLAMP * t), n, 1)
+    image = CONSISTENT * spread(*engine.clamped(x, np.zeros_like(n), n, centre, CLAMP * t), n, 1)
     return (width >= t) & (image >= t)
 
 
-def line_noise(x: Floats, n: Ints, nx: int) -> Floats:
+def line_noise(engine: Engine, x: Floats, n: Ints, nx: int) -> Floats:
     """Width of averaged sigma clipping: noise that grows with the root of the level, measured on each image line.
 
     IRAF imcombine avsigclip: g squared is the sum over a line of (x - a)^2 / max(1, a), over its degrees of freedom;
@@ -95,7 +84,7 @@ def line_noise(x: Floats, n: Ints, nx: int) -> Floats:
     """
     centre = median(x, np.zeros_like(n), n)
     level = np.maximum(centre, 1).astype(np.float64)
-    _, second = moments(x, np.zeros_like(n), n, centre)
+    _, second = engine.moments(x, np.zeros_like(n), n, centre)
     share = np.where(n > 1, second / level, 0).reshape(-1, nx)
     freedom = np.maximum(n - 1, 0).reshape(-1, nx).sum(axis=1)
     gain2 = np.array([line.sum() for line in share]) / np.maximum(freedom, 1)

@@ -1,0 +1,56 @@
+"""The loops that cost the time of a stack, in NumPy; `lostlight.science.stack.compiled` has the same, compiled."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lostlight.science.stack import columns
+from lostlight.science.stack.columns import F, Floats, Ints, differences, pick, spread, total
+from lostlight.science.stack.network import sort_planes
+
+CLAMP, CONSISTENT, CONVERGED = F(1.5), F(1.134), F(0.0005)
+"""Huber's clamp at 1.5 sigma, the factor that makes its width that of a Gaussian, and the change that is none."""
+
+
+class Engine(NamedTuple):
+    """How columns are sorted and added up; engines give the same bits."""
+
+    sort: Callable[[Floats], Floats]
+    moments: Callable[[Floats, Ints, Ints, Floats], tuple[NDArray[np.float64], Floats]]
+    clamped: Callable[[Floats, Ints, Ints, Floats, Floats], tuple[Floats, Floats]]
+    winsorize: Callable[[Floats, Ints, Ints, Floats, Floats], Floats]
+
+
+def winsorize(x: Floats, lo: Ints, hi: Ints, centre: Floats, width: Floats) -> Floats:
+    """Find the winsorized standard deviation: samples beyond 1.5 sigma are moved there, until sigma stays.
+
+    What was moved in stays there, even where sigma grows again (PixInsight, Siril).
+
+    Parameters
+    ----------
+    x : ndarray, shape (N, npix), float32
+        Sorted columns.
+    lo, hi : ndarray, shape (npix,), int32
+        Ranks of the samples that count.
+    centre, width : ndarray, shape (npix,), float32
+        Median, and standard deviation to start from.
+    """
+    width, bound = width.copy(), np.full_like(width, np.inf)
+    going, n = np.arange(width.size), hi - lo
+    d = differences(x, lo, hi, centre)
+    while going.size:
+        bound[going] = np.minimum(bound[going], CLAMP * width[going])
+        v = np.maximum(d, -bound[going])
+        np.minimum(v, bound[going], out=v)
+        first = total(v)
+        new = CONSISTENT * spread(first, total(np.multiply(v, v, out=v)), n[going], 1)
+        left = abs(new - width[going]) > CONVERGED * width[going]
+        width[going] = new
+        if not left.all():
+            going, d = going[left], pick(d, left)
+    return width
+
+
+NUMPY = Engine(sort_planes, columns.moments, columns.clamped, winsorize)
