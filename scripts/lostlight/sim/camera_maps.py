@@ -15,6 +15,7 @@ Flags = NDArray[np.bool_]
 
 _SOFT_EDGE_PX = 1.0
 _BANDS = 7  # waves of the banding over all rows
+_TRIES = 30  # places drawn for each speck of dust
 _COLUMN_SEES, _COLUMN_LEAKS_E_S = 0.4, 1.0
 
 
@@ -108,18 +109,19 @@ class CameraTruth:
 
     @cached_property
     def dust(self) -> Table:
-        """Dust doughnuts on the window of the sensor: x_px, y_px (zero-based), r_px, depth (of the whole ring)."""
-        rng, n = self._rng("dust"), self.design.n_dust
-        ny, nx = self.design.shape
-        r = rng.uniform(0.02, 0.045, n) * np.hypot(ny, nx)
-        return Table(
-            {
-                "x_px": rng.uniform(1.5 * r, nx - 1.5 * r),
-                "y_px": rng.uniform(1.5 * r, ny - 1.5 * r),
-                "r_px": r,
-                "depth": rng.uniform(0.015, 0.05, n),
-            }
-        )
+        """Dust doughnuts on the window of the sensor: x_px, y_px (zero-based), r_px, depth (of the whole ring).
+
+        They lie apart from each other; fewer than asked for where they would not fit.
+        """
+        rng, (ny, nx), kept = self._rng("dust"), self.design.shape, []
+        for _ in range(_TRIES * self.design.n_dust):
+            r = rng.uniform(0.02, 0.045) * np.hypot(ny, nx)
+            x, y = rng.uniform(1.5 * r, nx - 1.5 * r), rng.uniform(1.5 * r, ny - 1.5 * r)
+            speck = (x, y, r, rng.uniform(0.015, 0.05))
+            is_apart = all(np.hypot(x - other[0], y - other[1]) > 1.2 * (r + other[2]) for other in kept)
+            if is_apart and len(kept) < self.design.n_dust:
+                kept.append(speck)
+        return Table(np.array(kept).reshape(-1, 4), names=("x_px", "y_px", "r_px", "depth"))
 
     def flat(self, band: str = "") -> Map:
         """Give the response to even light through a filter; its median is 1."""
