@@ -11,6 +11,7 @@ _MIN_SNR = 30.0
 _MAX_ELONGATION = 1.5
 _MAX_PEAK_SHARE = 0.6  # a cosmic ray puts most of its charge into one pixel, a star of FWHM 1 pixel half
 _MOST = 300
+_PIXELS_PX2 = 2 * 8 * np.log(2) / 12  # a pixel is as wide as this squared; light is gathered by pixels, and cut by them
 
 
 class Sharpness(NamedTuple):
@@ -23,7 +24,7 @@ class Sharpness(NamedTuple):
 def stellar_fwhm(data: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> Sharpness:
     """Measure the width of the stars: twice the radius of the circle that holds half of their light.
 
-    Stars are the round, undisturbed sources that do not put most of their light into one pixel, as cosmic rays do;
+    The width of the pixels is taken off, as a Gaussian's would be. Stars are the round, undisturbed sources that do not put most of their light into one pixel, as cosmic rays do;
     the brightest few hundred are used.
 
     Parameters
@@ -56,4 +57,6 @@ def stellar_fwhm(data: NDArray[np.float32], mask: NDArray[np.bool_] | None = Non
         return Sharpness(np.nan, 0)
     radius, flag = sep.flux_radius(light, stars["x"], stars["y"], 6 * stars["a"].clip(1), 0.5, mask=mask, subpix=5)
     radius = radius[(flag == 0) & (radius > 0)]
-    return Sharpness(float(2 * np.median(radius)) if radius.size else np.nan, int(radius.size))
+    if not radius.size:
+        return Sharpness(np.nan, 0)
+    return Sharpness(float(np.sqrt(max(4 * np.median(radius) ** 2 - _PIXELS_PX2, 0))), int(radius.size))
