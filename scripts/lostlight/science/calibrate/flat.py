@@ -12,7 +12,7 @@ from lostlight.vocab.bits import dq as bits
 from lostlight.vocab.calibration import CODES
 
 _LARGEST = 5.0  # a pixel five times as sensitive as the others is no pixel
-_MEDIAN_ERROR = 1.2533  # error of a median in units of that of a mean
+_WIDTH_OF_NORMAL = 0.5067  # from the 40th to the 60th percentile of a normal distribution, in sigma
 _MOST_PASSES = 20
 
 
@@ -106,14 +106,25 @@ def _medians(data: NDArray[np.float32], valid: NDArray[np.bool_], shape: tuple[i
 def _error(
     flat: NDArray[np.float32], uncert: NDArray[np.float64], valid: NDArray[np.bool_], is_cfa: bool
 ) -> NDArray[np.float64]:
-    """Add the error of the level itself, that of a median of so many pixels, which all pixels share."""
+    """Add the error of the level itself, which all pixels of a colour share."""
     step = 2 if is_cfa else 1
-    levels_error = np.zeros((step, step))
-    for y in range(step):
-        for x in range(step):
-            here = uncert[y::step, x::step][valid[y::step, x::step]]
-            levels_error[y, x] = _MEDIAN_ERROR * np.sqrt(np.mean(here**2) / here.size)
-    return np.hypot(uncert, flat * spread(levels_error, flat.shape))
+    errors = np.zeros((step, step))
+    for y, x in np.ndindex(step, step):
+        here = valid[y::step, x::step]
+        errors[y, x] = _error_of_median(flat[y::step, x::step][here], uncert[y::step, x::step][here])
+    return np.hypot(uncert, flat * spread(errors, flat.shape))
+
+
+def _error_of_median(values: NDArray[np.float32], uncert: NDArray[np.float64]) -> float:
+    """Standard deviation of a median whose n values have noise, but differ from each other by more than that.
+
+    Only values within their noise of the median can move it: its variance is the sum of p (1 - p) over (n f)^2, with
+    p the chance of a value to lie below and f the density of values there, which gives sigma / (sqrt(pi) n f).
+    """
+    sigma = float(np.sqrt(np.mean(uncert**2)))
+    low, high = np.quantile(values, (0.4, 0.6))
+    width = max(high - low, _WIDTH_OF_NORMAL * sigma)
+    return float(np.sqrt(sigma * width / (0.2 * np.sqrt(np.pi) * values.size)))
 
 
 def _refuse_saturated(dq: NDArray[np.uint16]) -> None:

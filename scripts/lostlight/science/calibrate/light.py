@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lostlight.science.calibrate.light_noise import Noise, background_noise
+from lostlight.science.calibrate.light_noise import Noise, background_noise, median_of_finite
 from lostlight.science.calibrate.light_recipe import Recipe, cut
 from lostlight.science.calibrate.planes import Planes
 from lostlight.vocab.bits import dq as bits
@@ -61,6 +61,11 @@ def calibrate_light(raw: NDArray[np.generic], recipe: Recipe) -> Light:
         CAL103 if a master has another shape, CAL109 for electrons without a gain.
     """
     recipe.check(raw.shape)
+    with np.errstate(divide="ignore", invalid="ignore"):  # pixels without a value are flagged
+        return _calibrate(raw, recipe)
+
+
+def _calibrate(raw: NDArray[np.generic], recipe: Recipe) -> Light:
     data = np.empty(raw.shape, np.float32)
     uncert = np.empty(raw.shape, np.float32) if "UNCERT" in recipe.planes else None
     dq = np.zeros(raw.shape, np.uint16) if "DQ" in recipe.planes else None
@@ -108,8 +113,9 @@ def _reduce(
     variance: NDArray[np.float32] | None,
 ) -> None:
     """Subtract and divide; `variance` gets that of the result in adu^2."""
-    # The level is subtracted in float64: a float32 of it would shift all pixels alike.
-    np.subtract(raw, recipe.overscan_adu, out=data, dtype=np.float64, casting="same_kind")
+    # A level is subtracted in float64: a float32 of it would shift all pixels alike. Nothing needs no such care.
+    precision = np.float64 if np.any(recipe.overscan_adu) else np.float32
+    np.subtract(raw, recipe.overscan_adu, out=data, dtype=precision, casting="same_kind")
     scratch = np.empty_like(data)
     if recipe.bias is not None:
         data -= recipe.bias.data
@@ -117,7 +123,7 @@ def _reduce(
         _count(raw, recipe, noise, data, variance)
         _add_masters(recipe, variance, scratch)
     if recipe.dark is not None:
-        data -= np.multiply(recipe.dark.data, np.float32(recipe.dark_scale), out=scratch)
+        data -= _scaled_dark(recipe, scratch)
     if recipe.flat is not None:
         data /= recipe.flat.data
         if variance is not None:
@@ -138,10 +144,16 @@ def _count(
         np.subtract(raw, recipe.zero_adu, out=variance, dtype=np.float64, casting="same_kind")
         np.maximum(variance, np.float32(0), out=variance)
     else:
-        taken = 0 if recipe.dark is None else recipe.dark.data * np.float32(recipe.dark_scale)
+        taken = 0 if recipe.dark is None else _scaled_dark(recipe, np.empty_like(data))
         np.maximum(data - taken, np.float32(0), out=variance)
     variance *= np.float32(noise.per_adu)
     variance += np.float32(noise.constant_adu2)
+
+
+def _scaled_dark(recipe: Recipe, scratch: NDArray[np.float32]) -> NDArray[np.float32]:
+    if recipe.dark_scale == 1:
+        return recipe.dark.data
+    return np.multiply(recipe.dark.data, np.float32(recipe.dark_scale), out=scratch)
 
 
 def _add_masters(recipe: Recipe, variance: NDArray[np.float32], scratch: NDArray[np.float32]) -> None:
@@ -199,7 +211,7 @@ def _noise(raw: NDArray[np.generic], recipe: Recipe) -> Noise:
     part = replace(recipe.cut(rows), flat=None)
     data, masters = np.empty(raw[rows].shape, np.float32), np.empty(raw[rows].shape, np.float32)
     _reduce(raw[rows], part, Noise(), data, masters)
-    return background_noise(data, float(np.nanmedian(masters)), recipe.egain_e_adu, recipe.step_adu, recipe.unknown())
+    return background_noise(data, median_of_finite(masters), recipe.egain_e_adu, recipe.step_adu, recipe.unknown())
 
 
 def _share_of_masters(raw: NDArray[np.generic], recipe: Recipe, noise: Noise) -> float:
@@ -210,5 +222,4 @@ def _share_of_masters(raw: NDArray[np.generic], recipe: Recipe, noise: Noise) ->
     data, total, masters = (np.empty(sample.shape, np.float32) for _ in range(3))
     _reduce(sample, part, noise, data, total)
     _reduce(sample, part, Noise(), data, masters)
-    share = masters[total > 0] / total[total > 0]
-    return float(np.nanmedian(share)) if np.isfinite(share).any() else np.nan
+    return median_of_finite(masters / total)

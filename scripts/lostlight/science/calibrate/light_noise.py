@@ -63,10 +63,16 @@ def background_noise(
             "measured from differences of pixels; bright pixels are noisier than that"
         )
         return Noise(variance, 0.0, (*assumed, said))
-    shot = max(float(np.nanmedian(data)), 0.0) / egain_e_adu
+    shot = max(median_of_finite(data), 0.0) / egain_e_adu
     read = max(variance - shot - step_adu**2 / 12, 0.0)
     said = (
         f"read noise is not known: {read**0.5 * egain_e_adu:.4g} electrons are taken, what is left of the noise of "
         "the background, measured from differences of pixels, without its shot noise"
     )
     return Noise(read + step_adu**2 / 12, 1 / egain_e_adu, (*assumed, said))
+
+
+def median_of_finite(values: NDArray[np.float32]) -> float:
+    """Give the median of what is a number, NaN if nothing is."""
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if finite.size else np.nan
