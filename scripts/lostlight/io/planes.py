@@ -5,7 +5,9 @@ used), DQ (uint16, bits named by the cards DQB00, DQB01, ...), and further plane
 ``astropy.nddata.CCDData.read(path)`` takes data, uncertainty and mask, and with ``hdu_flags="DQ"`` the bits as well.
 """
 
-from collections.abc import Collection, Mapping
+import warnings
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from astropy.io import fits
 from astropy.io.fits import Header
+from astropy.utils.exceptions import AstropyUserWarning
 from numpy.typing import NDArray
 
 from lostlight.core.errors import BadImage
@@ -101,17 +104,25 @@ def read(path: Path) -> tuple[StoredPlanes, Header]:
         CAL111 if the file is not whole or holds no pixels.
     """
     try:
-        with fits.open(path, memmap=False, lazy_load_hdus=False) as hdus:
+        with _strict(), fits.open(path, memmap=False, lazy_load_hdus=False) as hdus:
             first = next((hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2), None)
             if first is None:
                 raise ValueError("it holds no image")
             others = {hdu.name: _native(hdu.data) for hdu in hdus if hdu is not first and hdu.data is not None}
             data, header = _native(first.data), first.header.copy()
-    except (OSError, ValueError, TypeError, IndexError, fits.VerifyError) as error:
+    except (OSError, ValueError, TypeError, IndexError, fits.VerifyError, AstropyUserWarning) as error:
         code = CODES["CAL111"]
         raise BadImage(f"CAL111: {path.name} cannot be read: {error}", hint=code.hint, code=code.code) from error
     others.pop("MASK", None)
     return StoredPlanes(data, others.pop("UNCERT", None), others.pop("DQ", None), others), header
+
+
+@contextmanager
+def _strict() -> Iterator[None]:
+    """Make an error of the warning that a file breaks off."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", ".*truncated.*", AstropyUserWarning)
+        yield
 
 
 def _pixels(data: np.ndarray, header: Header, name: str | None, compress: str) -> fits.PrimaryHDU:
