@@ -120,6 +120,28 @@ def test_a_calibrated_light_errs_as_it_says(night, unit):
     assert_honest(light.data - truth, light.uncert, good)
 
 
+def test_a_colour_camera_is_calibrated_place_by_place():
+    camera = Camera(36, (201, 302), cfa="GRBG", scene=Scene(n_stars=20, sky_e_s=40.0))
+    flats = [camera.flat(i, "").data - camera.truth.bias_adu.astype(np.float32) for i in range(N)]
+    combined = stacked(flats, Rule(noise=NoiseModel(RDNOISE, GAIN)))
+    flat = finish(Planes(combined.data, combined.sigma, np.zeros(combined.data.shape, np.uint16)), bayerpat="GRBG")
+    good = ~camera.truth.rts & ~camera.truth.hot & (flat.dq == 0)
+    truth = camera.truth.flat("").copy()
+    for y, x in np.ndindex(2, 2):
+        place = np.s_[y::2, x::2]
+        valid = good[place]
+        truth[place] *= flat.data[place][valid].mean() / truth[place][valid].mean()
+        assert np.median(flat.data[place][valid]) == pytest.approx(1, abs=1e-3)
+    raw = camera.light(0, "")
+    bias = Planes(camera.truth.bias_adu.astype(np.float32))
+    dark = Planes((expected_dark(camera) - camera.truth.bias_adu).astype(np.float32))
+    light = calibrate_light(raw.data, Recipe(bias=bias, dark=dark, flat=flat, egain_e_adu=GAIN, rdnoise_e=RDNOISE))
+    expected = raw.truth.scene_e / GAIN * camera.truth.flat("") / truth
+    pull = ((light.data - expected) / light.uncert)[good & ~raw.truth.cosmic]
+    assert abs(pull.mean()) < 0.02
+    assert pull.std() == pytest.approx(1, abs=0.02)
+
+
 def test_masters_are_as_near_to_the_truth_as_theory_allows():
     camera = Camera(35, SHAPE)
     bias = camera.truth.bias_adu
@@ -170,3 +192,17 @@ def test_cosmic_rays_are_rejected_where_they_fell_and_nowhere_else():
     assert (master.n_high[clean].sum() + master.n_low[clean].sum()) / (clean.sum() * n) <= 1e-4
     residual = (master.data - camera.truth.bias_adu)[once] / (sigma / np.sqrt(n))
     assert abs(residual.mean()) < 0.05
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(60, 66))
+def test_every_camera_recovers(seed):
+    camera = Camera(seed, (1024, 1024), dark_e_s=5.0, scene=Scene(sky_e_s=40.0, n_stars=400))
+    bias = stacked([camera.bias(i).data for i in range(30)], clipping(NO_LIGHT))
+    assert_honest(bias.data - camera.truth.bias_adu, bias.sigma, np.s_[:])
+    dark = stacked([camera.dark(i).data for i in range(30)], clipping(COUNTING))
+    truth = expected_dark(camera)
+    good = ~camera.truth.rts & (truth < 60_000)
+    assert_honest(dark.data - truth, dark.sigma, good)
+    error = ((dark.data - truth) / np.sqrt(true_variance(truth, camera.truth.bias_adu) / 30))[good]
+    assert np.sqrt(np.mean(error**2)) <= 1.03

@@ -42,14 +42,11 @@ def tangent(header):
 
 def pulls(raw, camera):
     """Deviation of pixels from their expectation, in units of shot noise, read noise and rounding."""
-    expected = raw.truth.expected_adu
-    gain, rdnoise = camera.design.gain_e_adu, camera.design.rdnoise_e
-    charge_e = np.zeros_like(expected)
-    quiet = Camera(camera.seed, camera.design.shape, overscan_px=camera.design.overscan_px)
-    charge_e[:, camera.design.overscan_px :] = gain * (
-        expected[:, camera.design.overscan_px :] - quiet.truth.bias_adu - raw.truth.level_adu
-    )
-    sigma = np.sqrt(np.maximum(charge_e, 0) / gain**2 + (rdnoise / gain) ** 2 + 1 / 12)
+    expected, (gain, rdnoise) = raw.truth.expected_adu, (camera.design.gain_e_adu, camera.design.rdnoise_e)
+    charge_adu = np.zeros_like(expected)
+    lit = np.s_[:, camera.design.overscan_px :]
+    charge_adu[lit] = expected[lit] - camera.truth.bias_adu - raw.truth.level_adu
+    sigma = np.sqrt(np.maximum(charge_adu, 0) / gain + (rdnoise / gain) ** 2 + 1 / 12)
     return ((raw.data - expected) / sigma)[~raw.truth.cosmic & (expected < 60_000)]
 
 
