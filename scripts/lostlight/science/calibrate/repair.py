@@ -42,7 +42,7 @@ def repair(
     dq : ndarray, shape (ny, nx), uint16
         Data-quality bits.
     bad : ndarray, shape (ny, nx), uint16
-        Map of bad pixels: bits HOT, COLD, BAD; every pixel with a bit is bad.
+        Map of bad pixels: those with bit BAD, HOT or COLD are replaced, other bits are handed on.
     method : str
         median5, mean3, flag_only (bits are set, pixels stay) or none (nothing is done).
     bayerpat : str
@@ -60,8 +60,9 @@ def repair(
     quality = dq | bad
     if method == "flag_only":
         return data, uncert, quality, 0
-    places = np.nonzero(bad)
-    usable = np.where(mask_of(quality) | (bad != 0), np.float32(np.nan), data)
+    defective = bad & bits("BAD", "HOT", "COLD") != 0
+    places = np.nonzero(defective)
+    usable = np.where(mask_of(quality) | defective, np.float32(np.nan), data)
     values = _from_neighbours(usable, places, method, 2 if bayerpat else 1)
     known = np.isfinite(values)
     fixed = (places[0][known], places[1][known])

@@ -24,8 +24,8 @@ class Sharpness(NamedTuple):
 def stellar_fwhm(data: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> Sharpness:
     """Measure the width of the stars: twice the radius of the circle that holds half of their light.
 
-    The width of the pixels is taken off, as a Gaussian's would be. Stars are the round, undisturbed sources that do not put most of their light into one pixel, as cosmic rays do;
-    the brightest few hundred are used.
+    The width of the pixels is taken off, as a Gaussian's would be. Stars are the round, undisturbed sources that do
+    not put most of their light into one pixel, as cosmic rays do; the brightest few hundred are used.
 
     Parameters
     ----------
