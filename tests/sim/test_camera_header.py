@@ -55,6 +55,23 @@ def test_a_night_goes_on_frame_by_frame(dialect):
     assert starts[-1] - starts[0] < timedelta(hours=18)
 
 
+def test_series_of_one_kind_do_not_overlap():
+    camera = Camera(1, (24, 40))
+    starts = {
+        datetime.fromisoformat(raw.header["DATE-OBS"])
+        for i in range(5)
+        for raw in [camera.dark(i, 60.0), camera.dark(i, 120.0), *(camera.light(i, band) for band in "BGRVL")]
+    }
+    assert len(starts) == 35
+
+
+def test_the_thermometer_wavers_about_what_is_set():
+    camera = Camera(1, (24, 40))
+    readings = [camera.dark(i, temp_c=-5.0).header["CCD-TEMP"] for i in range(3)]
+    assert readings == [-5.1, -5.0, -4.9]
+    assert camera.dark(0, temp_c=-5.0).header["SET-TEMP"] == -5
+
+
 def test_the_sections_are_those_of_the_blind_and_the_lit_columns():
     found = headers("iraf", overscan_px=7)["flat"]
     assert (found["BIASSEC"], found["TRIMSEC"]) == ("[2:7,1:24]", "[8:47,1:24]")

@@ -20,9 +20,15 @@ _FIRST = {
 }
 """Start of the first frame of each kind; all are of one night."""
 
+_SLOT_S = {"bias": 0, "flat_dark": 7.5, "flat": 7.5, "light": 60, "dark": 60}
 _READOUT_S = 5.0
 _OFFSET = 50
 _GAIN_SETTING = 100
+
+
+def _thermometer_c(shot: Shot) -> float:
+    """Read the thermometer of the camera, which wavers by a tenth of a degree."""
+    return round(shot.temp_c + 0.1 * (shot.index % 3 - 1), 1)
 
 
 def plain(shot: Shot, design: Design) -> Cards:
@@ -34,7 +40,7 @@ def plain(shot: Shot, design: Design) -> Cards:
         "OFFSET": _OFFSET,
         "EGAIN": design.gain_e_adu,
         "RDNOISE": design.rdnoise_e,
-        "CCD-TEMP": shot.temp_c,
+        "CCD-TEMP": _thermometer_c(shot),
         "SET-TEMP": shot.temp_c,
         "SATURATE": design.saturate_adu,
         "XBINNING": 1,
@@ -91,7 +97,7 @@ def sharpcap(shot: Shot, design: Design) -> Cards:
         "EXPTIME": shot.exptime_s,
         "GAIN": _GAIN_SETTING,
         "BLKLEVEL": _OFFSET,
-        "CCD-TEMP": shot.temp_c,
+        "CCD-TEMP": _thermometer_c(shot),
         "XBINNING": 1,
         "YBINNING": 1,
         "SWCREATE": "SharpCap v4.1.11817.0, 64 bit",
@@ -108,7 +114,7 @@ def siril(shot: Shot, design: Design) -> Cards:
         "GAIN": _GAIN_SETTING,
         "OFFSET": _OFFSET,
         "CVF": design.gain_e_adu,
-        "CCD-TEMP": shot.temp_c,
+        "CCD-TEMP": _thermometer_c(shot),
         "XBINNING": 1,
         "YBINNING": 1,
         "PROGRAM": "Siril 1.2.6",
@@ -124,7 +130,7 @@ def iraf(shot: Shot, design: Design) -> Cards:
         "DARKTIME": shot.exptime_s,
         "GAIN": design.gain_e_adu,
         "RDNOISE": design.rdnoise_e,
-        "CCDTEMP": shot.temp_c,
+        "CCDTEMP": _thermometer_c(shot),
         "CCDSUM": "1 1",
         "OBSERVAT": "Simulated observatory",
     }
@@ -179,9 +185,10 @@ def frame_header(shot: Shot, design: Design, scene: Scene, dialect: str, wcs: WC
 
 
 def _time(header: Header, shot: Shot, dialect: str) -> None:
-    # Exposures of other lengths and filters come in blocks of their own.
-    block = timedelta(minutes=20 * sum(map(ord, shot.filter)) % 60)
-    start = _FIRST[shot.kind] + block + timedelta(seconds=shot.index * (shot.exptime_s + _READOUT_S))
+    # Every filter and every exposure is a series of its own, at a time of its own.
+    series = 37 * sum(map(ord, shot.filter)) % 240 + shot.exptime_s / 6
+    after_s = series * _SLOT_S[shot.kind] + shot.index * (shot.exptime_s + _READOUT_S)
+    start = _FIRST[shot.kind] + timedelta(seconds=after_s)
     if dialect == "iraf":
         header["DATE-OBS"], header["UT"] = start.date().isoformat(), start.time().isoformat("seconds")
     else:
