@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,9 +39,11 @@ def frames(seed: int) -> Path:
 def _develop(seed: int, folder: Path) -> None:
     from lostlight.sim.camera_frames import write_frames
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
+    staging = folder.with_name(f".writing-{folder.name}")
     try:
+        # What an interrupted run left behind goes first.
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
         write_frames(staging, seed)
         staging.rename(folder)
     finally:
