@@ -54,8 +54,9 @@ def headers(path: Path) -> list[tuple[int, Header]]:
         return [(0, raw_camera.read_header(path))]
     if path.name.lower().endswith(tiff.SUFFIXES):
         return [(0, tiff.read_header(path))]
-    _check_whole(path)
-    with _hdus(path) as hdus:
+    source = _source(path)
+    _check_whole(path, source)
+    with _hdus(path, source) as hdus:
         found = [(number, _inherited(hdus, number)) for number, hdu in enumerate(hdus) if _is_frame_hdu(hdu)]
     if not found:
         raise broken(f"{path.name} holds no two-dimensional image")
@@ -80,7 +81,7 @@ def read_frame(path: Path, hdu: int = 0) -> tuple[NDArray[np.float32], Header]:
         return raw_camera.read(path)
     if path.name.lower().endswith(tiff.SUFFIXES):
         return tiff.read(path)
-    with _hdus(path) as hdus:
+    with _hdus(path, _source(path)) as hdus:
         if hdu >= len(hdus) or not _is_frame_hdu(hdus[hdu]):
             raise broken(f"HDU {hdu} of {path.name} holds no two-dimensional image", hdu=hdu)
         header = _inherited(hdus, hdu)
@@ -96,18 +97,26 @@ def broken(said: str, **facts: str | int) -> BadImage:
 
 
 @contextmanager
-def _hdus(path: Path, *, packed: bool = False) -> Iterator[fits.HDUList]:
+def _hdus(path: Path, source: Path | bytes, *, packed: bool = False) -> Iterator[fits.HDUList]:
     """Open a FITS file; whatever is wrong with it becomes CAL111. `packed` leaves tiles compressed."""
-    source = BytesIO(_unzipped(path)) if path.name.lower().endswith(".gz") else path
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)
-            with fits.open(source, memmap=False, uint=False, disable_image_compression=packed) as hdus:
+            with fits.open(
+                BytesIO(source) if isinstance(source, bytes) else source,
+                memmap=False,
+                uint=False,
+                disable_image_compression=packed,
+            ) as hdus:
                 yield hdus
     except (OSError, ValueError, TypeError, IndexError, KeyError, zlib.error, fits.VerifyError) as error:
         raise broken(
             f"{path.name} is damaged: {str(error).strip().splitlines()[0] if str(error) else error!r}"
         ) from error
+
+
+def _source(path: Path) -> Path | bytes:
+    return _unzipped(path) if path.name.lower().endswith(".gz") else path
 
 
 def _unzipped(path: Path) -> bytes:
@@ -135,14 +144,14 @@ def _unzipped(path: Path) -> bytes:
     return bytes(content)
 
 
-def _check_whole(path: Path) -> None:
+def _check_whole(path: Path, source: Path | bytes) -> None:
     """Compare the bytes that the headers ask for with those there are."""
-    with path.open("rb") as stream:
+    with path.open("rb") if isinstance(source, Path) else BytesIO(source) as stream:
         begins = stream.read(24)
-    if not begins.startswith((b"SIMPLE", b"\x1f\x8b")):
+    if not begins.startswith(b"SIMPLE"):
         raise broken(f"{path.name} is not a FITS file: it begins with {begins!r}")
-    with _hdus(path, packed=True) as hdus:
-        size = _size(path, hdus)
+    with _hdus(path, source, packed=True) as hdus:
+        size = len(source) if isinstance(source, bytes) else path.stat().st_size
         for number, hdu in enumerate(hdus):
             needed = hdu.fileinfo()["datLoc"] + hdu.size
             if needed > size:
@@ -151,12 +160,6 @@ def _check_whole(path: Path) -> None:
                     offset=size,
                     needed=needed,
                 )
-
-
-def _size(path: Path, hdus: fits.HDUList) -> int:
-    if not path.name.lower().endswith(".gz"):
-        return path.stat().st_size
-    return len(hdus.fileinfo(0)["file"]._file.getbuffer())
 
 
 def _is_frame_hdu(hdu: Any) -> bool:
