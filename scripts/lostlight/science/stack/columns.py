@@ -30,8 +30,8 @@ def total(x: NDArray) -> NDArray:
 
 def at_rank(x: Floats, rank: Ints) -> Floats:
     """Give the sample of each column that has this rank; shape (npix,)."""
-    rank = np.clip(rank, 0, len(x) - 1)
-    usual = np.bincount(rank).argmax() if rank.size else 0
+    rank = np.minimum(np.maximum(rank, 0), len(x) - 1)
+    usual = rank[rank.size // 2] if rank.size else 0
     values = x[usual].copy()
     others = np.flatnonzero(rank != usual)
     values[others] = x[rank[others], others]

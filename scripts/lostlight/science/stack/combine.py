@@ -16,8 +16,8 @@ from lostlight.science.stack.engine import Engine
 from lostlight.science.stack.reject import Stack, reject
 from lostlight.science.stack.rule import Combined, ReadRows, Rule
 
-CACHE_BYTES = 2 << 20
-"""Samples of one chunk, so that they and their sorted copy stay in the second and third level of cache."""
+CACHE_BYTES = 4 << 20
+"""Samples of one chunk, so that they and their sorted copy stay in the third level of cache."""
 COPIES = 6
 """Arrays as large as the samples of a chunk that its work needs, at most."""
 

@@ -21,30 +21,31 @@ compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 
 def sort_planes(x: Floats) -> Floats:
-    """Sort each column of `x`, shape (N, npix), float32 without NaN, in place, and return it."""
+    """Sort each column of `x`, as `lostlight.science.stack.network.sort_planes`."""
     if len(x) > LARGEST:
         return sort_columns(x)
-    exchange(x, comparators(len(x)))
-    return x
+    columns = np.empty_like(x)
+    exchange(x, columns, comparators(len(x)))
+    return columns
 
 
 def moments(x: Floats, lo: Ints, hi: Ints, centre: Floats) -> tuple[np.ndarray, Floats]:
     """Add up differences and squares, as `lostlight.science.stack.columns.moments`."""
     first, second = np.zeros(x.shape[1]), np.zeros(x.shape[1], F)
-    add_up(x, lo, hi, centre, np.full(x.shape[1], INFINITE), first, second)
+    add_up(x, lo, hi, centre, first, second)
     return first, second
 
 
 def clamped(x: Floats, lo: Ints, hi: Ints, centre: Floats, bound: Floats) -> tuple[Floats, Floats]:
     """Add up clamped differences and squares, as `lostlight.science.stack.columns.clamped`."""
     first, second = np.zeros(x.shape[1], F), np.zeros(x.shape[1], F)
-    add_up(x, lo, hi, centre, bound, first, second)
+    add_up_clamped(x, lo, hi, centre, bound, first, second)
     return first, second
 
 
 @compiled
-def exchange(x: np.ndarray, pairs: np.ndarray) -> None:
-    """Apply a sorting network to planes."""
+def exchange(x: np.ndarray, columns: np.ndarray, pairs: np.ndarray) -> None:
+    """Apply a sorting network to the planes `x`, and write them to `columns`."""
     n, n_pixels = x.shape
     work = np.empty((n, BLOCK), np.float32)
     for start in range(0, n_pixels, BLOCK):
@@ -58,11 +59,34 @@ def exchange(x: np.ndarray, pairs: np.ndarray) -> None:
                 first[p] = a if a < b else b
                 second[p] = b if a < b else a
         for i in range(n):
-            x[i, start : start + size] = work[i, :size]
+            columns[i, start : start + size] = work[i, :size]
 
 
 @compiled
 def add_up(
+    x: np.ndarray, lo: np.ndarray, hi: np.ndarray, centre: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> None:
+    """Add differences from the centre to `first`, and their squares to `second`."""
+    for start in range(0, x.shape[1], BLOCK):
+        part = slice(start, min(start + BLOCK, x.shape[1]))
+        from_, to, middle, ones, squares = lo[part], hi[part], centre[part], first[part], second[part]
+        whole_from, whole_to = from_.max(), to.min()
+        for i in range(from_.min(), to.max()):
+            row = x[i, part]
+            if whole_from <= i < whole_to:
+                for p in range(row.size):
+                    d = row[p] - middle[p]
+                    ones[p] += d
+                    squares[p] += d * d
+            else:
+                for p in range(row.size):
+                    d = row[p] - middle[p] if (i >= from_[p]) & (i < to[p]) else ZERO
+                    ones[p] += d
+                    squares[p] += d * d
+
+
+@compiled
+def add_up_clamped(
     x: np.ndarray,
     lo: np.ndarray,
     hi: np.ndarray,
@@ -71,7 +95,7 @@ def add_up(
     first: np.ndarray,
     second: np.ndarray,
 ) -> None:
-    """Add differences from the centre, clamped to the bound, to `first` and their squares to `second`."""
+    """Add differences from the centre, no more than the bound each, to `first`, and their squares to `second`."""
     for start in range(0, x.shape[1], BLOCK):
         part = slice(start, min(start + BLOCK, x.shape[1]))
         from_, to, middle, most = lo[part], hi[part], centre[part], bound[part]

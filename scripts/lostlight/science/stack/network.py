@@ -31,12 +31,11 @@ def comparators(n: int) -> NDArray[np.int32]:
 
 
 def sort_planes(x: Floats) -> Floats:
-    """Sort each column of `x`, shape (N, npix), float32 without NaN, in place, and return it."""
+    """Sort each column of `x`, shape (N, npix), float32 without NaN; gives a sorted copy."""
     if len(x) > LARGEST:
-        x[:] = np.sort(x.T, axis=1).T
-        return x
-    smaller = np.empty(x.shape[1], x.dtype)
-    for i, j in comparators(len(x)):
+        return np.ascontiguousarray(np.sort(x.T, axis=1).T)
+    x, smaller = x.copy(), np.empty(x.shape[1], x.dtype)
+    for i, j in comparators(len(x)).tolist():
         np.minimum(x[i], x[j], out=smaller)
         np.maximum(x[i], x[j], out=x[j])
         x[i] = smaller

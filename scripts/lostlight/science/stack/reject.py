@@ -103,7 +103,7 @@ def reject(x: Floats, n: Ints, stack: Stack) -> Kept:
     judge = _judge(stack)
     if judge is not None:
         return _by_mask(x, n, stack, judge)
-    columns = stack.engine.sort(x.copy())
+    columns = stack.engine.sort(x)
     if rule.reject == "kappa_median":
         replaced, n_low, n_high = clip.medians_for_outliers(stack.engine, columns, n, rule)
         kept = _by_rank(x, columns, n, n_low, n - n_high)
