@@ -172,7 +172,7 @@ def frame_header(shot: Shot, design: Design, scene: Scene, dialect: str, wcs: WC
     if shot.filter and shot.kind in ("flat", "light"):
         header["FILTER"] = shot.filter
     if shot.kind == "light":
-        header["OBJECT"] = f"field {scene.ra_deg:.3f} {scene.dec_deg:+.3f}"
+        header["OBJECT"] = f"SIM{scene.ra_deg:05.1f}{scene.dec_deg:+05.1f}"
     if design.cfa:
         header["BAYERPAT"] = design.cfa
         header["XBAYROFF"], header["YBAYROFF"] = 0, 0
