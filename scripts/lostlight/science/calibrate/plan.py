@@ -11,7 +11,8 @@ What an astronomer would do, in this order:
   fair night's work. Darks that fit flats and no light count as flat darks.
 - What is there but fits nowhere is an error (CAL105), which lists the nearest with the reasons: somebody took those
   frames for these lights, and a plan that quietly leaves them out is wrong.
-- A master of one frame is not used unless `min_frames` is 1. A supplied master is used as it is.
+- No master is made of one frame unless `min_frames` is 1: where a light needs it that is an error, else the frame is
+  left out, with a warning (CAL223). A supplied master is used as it is.
 - Masters of the library join only where the frames make none that fits, and only if told to; else they are told of.
 - What CALSTAT says was done already is never done again (CAL106).
 """
@@ -61,17 +62,44 @@ def check_frames(frames: Sequence[Frame]) -> None:
 
 
 def assemble(
-    frames: Sequence[Frame], groups: Sequence[Group], settings: PlanSettings, library: Sequence[Group], pick: Pick
+    frames: Sequence[Frame],
+    groups: Sequence[Group],
+    settings: PlanSettings,
+    library: Sequence[Group],
+    pick: Pick,
+    left_out: Sequence[PlanRow] = (),
 ) -> Plan:
-    """Match all lights and groups by a way to pick, and put the plan together."""
+    """Match all lights and groups by a way to pick, and put the plan together.
+
+    `left_out` are rows of further frames, which take no part.
+    """
     planner = Planner(frames, groups, settings, library, pick)
     planner.match_all()
     matches = tuple(planner.matches)
+    single = _single(groups, settings)
+    rows = (*left_out, *(_left(frame, single) for frame in frames if frame.frame_id in single))
     used = [group for group in library if any(match.chosen == group.id for match in matches)]
-    every = (*groups, *used)
+    every = (*(group for group in groups if not single.keys() & set(group.frames)), *used)
     facts = plan_warnings.Facts(frames, every, matches, settings.min_frames, settings.rules, settings.dark_mode)
-    warnings = (*planner.warnings, *plan_warnings.collect(facts))
-    return Plan(every, _rows(frames, every, matches), matches, tuple(dict.fromkeys(warnings)))
+    warnings = (*planner.warnings, *plan_warnings.collect(facts), *plan_warnings.left_out(rows))
+    rows = (*_rows(frames, every, matches), *sorted(rows, key=lambda row: row.id))
+    return Plan(every, rows, matches, tuple(dict.fromkeys(warnings)))
+
+
+def _single(groups: Sequence[Group], settings: PlanSettings) -> dict[str, Group]:
+    """Give frames that are alone in their group, by id: no master is made of them, so no light can have taken it."""
+    alone = {group.frames[0]: group for group in groups if settings.is_too_small(group)}
+    if alone and not any(group.kind == "light" for group in groups):
+        group = next(iter(alone.values()))
+        hint = f"take more, leave it out of the plan, or set calibrate.{group.kind}.min_frames: 1"
+        raise refuse("CAL101", f"{group.id} would be made of one frame, {group.frames[0]}", hint)
+    return alone
+
+
+def _left(frame: Frame, single: Mapping[str, Group]) -> PlanRow:
+    kind = frame.imagetyp
+    reason = f"alone in {single[frame.frame_id].id}; calibrate.{kind}.min_frames: 1 allows it"
+    return PlanRow(kind, frame.frame_id, frame.path, reason=reason)
 
 
 def _rows(frames: Iterable[Frame], groups: Sequence[Group], matches: Sequence[Match]) -> tuple[PlanRow, ...]:

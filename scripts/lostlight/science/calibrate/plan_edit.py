@@ -11,7 +11,7 @@ from lostlight.science.calibrate.frame import Frame
 from lostlight.science.calibrate.groups import Group, is_master, known, trimmed_shape, typical
 from lostlight.science.calibrate.plan import assemble, check_frames
 from lostlight.science.calibrate.plan_model import Plan, PlanSettings
-from lostlight.science.calibrate.trouble import refuse, warn
+from lostlight.science.calibrate.trouble import refuse
 from lostlight.vocab.calibration import KINDS
 from lostlight.vocab.plan import MASTER, ROLES, SYNTHETIC, PlanRow
 
@@ -51,11 +51,8 @@ def replan(
     kept = edit.kept(frames)
     groups = edit.groups(kept)
     edit.check_cells(kept, groups, settings)
-    plan = assemble(kept, groups, settings, library, edit.pick)
+    plan = assemble(kept, groups, settings, library, edit.pick, edit.left_out(frames))
     edit.check_once(plan, settings)
-    if left := sorted({frame.path for frame in frames} - {frame.path for frame in kept}):
-        said = f"{len(left)} frames are not in {file}, such as {left[0]}"
-        return replace(plan, warnings=(*plan.warnings, warn("CAL223", "plan", said, len(left))))
     return plan
 
 
@@ -66,7 +63,8 @@ class _Edit:
         self.file = file
         self.library = {group.id: group for group in library}
         self.masters = {row.id: row for row in rows if row.kind in MASTER.values()}
-        self.frames = {row.id: row for row in rows if row.kind in KINDS and row.group}
+        self.named = {row.id: row for row in rows if row.kind in KINDS}
+        self.frames = {row.id: row for row in self.named.values() if row.group}
         self.targets = {**self.masters, **{row.id: row for row in self.frames.values() if row.kind == "light"}}
 
     def pick(self, target: str, role: str, _ranked: Sequence[Candidate]) -> str:
@@ -76,12 +74,23 @@ class _Edit:
     def kept(self, frames: Sequence[Frame]) -> list[Frame]:
         """Give the frames that the rows name, of the kind they say."""
         there = {frame.frame_id: frame for frame in frames}
-        for row in self.frames.values():
+        for row in self.named.values():
             if row.id not in there:
                 raise self._wrong(row, "id", row.id, "no such frame", there)
             if row.path and row.path != there[row.id].path:
                 raise self._wrong(row, "path", row.path, f"frame {row.id} is {there[row.id].path}", ())
         return [replace(there[row.id], imagetyp=row.kind) for row in self.frames.values()]
+
+    def left_out(self, frames: Iterable[Frame]) -> list[PlanRow]:
+        """Give a row for each frame whose own is gone or names no group."""
+        left = []
+        for frame in frames:
+            row = self.named.get(frame.frame_id)
+            if row is None:
+                left.append(PlanRow(frame.imagetyp, frame.frame_id, frame.path, reason=f"not in {self.file}"))
+            elif not row.group:
+                left.append(PlanRow(row.kind, row.id, frame.path, reason=row.reason))
+        return left
 
     def groups(self, kept: Iterable[Frame]) -> tuple[Group, ...]:
         """Make the groups that the rows say, in the order of a plan."""
@@ -159,7 +168,7 @@ class _Edit:
         master = stock[value]
         if master.kind != role:
             raise self._wrong(row, role, value, f"it is a {MASTER[master.kind]}", fitting)
-        if master.source == "frames" and master.n_frames < 2 <= settings.min_frames[role]:
+        if settings.is_too_small(master):
             hint = f"give it more, or set calibrate.{role}.min_frames: 1"
             raise refuse("CAL105", f"{self._where(row)}: {role} {value} is made of one frame", hint, line=row.line)
         self._check_alike(row, like, master.like, value, "" if role == "flat" else "gain")

@@ -31,6 +31,11 @@ class PlanSettings:
     reuse: str = "suggest"
     """suggest, use or off: masters of the library"""
 
+    def is_too_small(self, group: Group) -> bool:
+        """Tell whether a group is a single frame where one is not enough."""
+        is_made = group.kind != "light" and group.source == "frames"
+        return is_made and group.n_frames < 2 <= self.min_frames[group.kind]
+
 
 @dataclass(frozen=True)
 class Match:

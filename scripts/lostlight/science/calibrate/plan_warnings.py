@@ -9,6 +9,7 @@ from lostlight.science.calibrate.groups import Group, exposures_agree, known, te
 from lostlight.science.calibrate.plan_model import Match
 from lostlight.science.calibrate.trouble import Warn, warn
 from lostlight.vocab.calibration import CODES
+from lostlight.vocab.plan import PlanRow
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,15 @@ class Facts:
 def collect(facts: Facts) -> tuple[Warn, ...]:
     """Collect the warnings of a plan, one for each cause and not one for each light."""
     return (*_of_matches(facts), *_few(facts), *_missing_keys(facts), *_resolution(facts))
+
+
+def left_out(rows: Sequence[PlanRow]) -> tuple[Warn, ...]:
+    """Tell of frames that take no part."""
+    if not rows:
+        return ()
+    first = min(rows, key=lambda row: row.id)
+    many = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+    return (warn("CAL223", "plan", f"{first.path}{many}: {first.reason or 'left out'}", len(rows)),)
 
 
 def _of_matches(facts: Facts) -> Iterator[Warn]:

@@ -47,10 +47,10 @@ class Planner:
 
     def match_all(self) -> None:
         """Work through all there is; raises what `lostlight.science.calibrate.plan.make_plan` says."""
-        for group in self.made["dark"]:
-            self._dark(group)
-        for group in self.made["flat"]:
-            self._flat(group)
+        for kind, match in (("dark", self._dark), ("flat", self._flat)):
+            for group in self.made[kind]:
+                if not self.settings.is_too_small(group):
+                    match(group)
         for group in self.lights:
             for frame_id in group.frames:
                 self._light(group, self.frames[frame_id])
@@ -127,7 +127,7 @@ class Planner:
         return Match(target, role, chosen, ranked[:SHOWN])
 
     def _unfit(self, group: Group) -> str:
-        if group.source == "frames" and group.n_frames < 2 <= self.settings.min_frames[group.kind]:
+        if self.settings.is_too_small(group):
             return f"made of one frame (calibrate.{group.kind}.min_frames: 1 allows it)"
         is_scaled = group.kind == "dark" and self.settings.dark_mode != "matched"
         if is_scaled and group.source == "library" and "B" not in group.like.calstat:
