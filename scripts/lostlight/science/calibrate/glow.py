@@ -19,7 +19,7 @@ SKY_DEGREE = 2
 PASSES = 50
 MAX_SIGMA = 3.0
 """Glow, in units of the noise of the sky, beyond which one factor for the whole dark is refused."""
-TUKEY = 4.685
+CLIP_SIGMA = 3.0
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ def fit(light: NDArray[np.float32], dark: NDArray[np.float32], *, cfa: bool = Fa
 
     Notes
     -----
-    Tukey's biweight leaves out blocks full of stars; the error comes from the scatter of the blocks, so that a sky
-    which looks like the glow makes the factor uncertain rather than wrong.
+    Clipping at three sigma leaves out blocks full of stars. The error is that of the residuals, each as if its
+    block had not been fitted (HC3, MacKinnon & White 1985): a few corner blocks tell most of a glow.
     """
     blocks, of_dark = _blocks(light, cfa), _blocks(dark, cfa)
     glow, level = _excess(of_dark).ravel(), blocks.level.ravel()
@@ -127,7 +127,7 @@ def fit(light: NDArray[np.float32], dark: NDArray[np.float32], *, cfa: bool = Fa
     good = np.isfinite(level) & np.isfinite(glow)
     if good.sum() < MIN_BLOCKS or not glow[good].any():
         return Fit(math.nan, math.nan, int(good.sum()))
-    return _biweight(design[good], level[good], float(np.nanmedian(of_dark.sigma)))
+    return _clipped(design[good], level[good], float(np.nanmedian(of_dark.sigma)))
 
 
 def check(found: Glow, k: float, sky_sigma_adu: float, where: str) -> None:
@@ -187,24 +187,20 @@ def _middle(level: NDArray[np.float64]) -> NDArray[np.float64]:
     return level[ny // 4 : ny - ny // 4, nx // 4 : nx - nx // 4]
 
 
-def _biweight(design: NDArray[np.float64], level: NDArray[np.float64], noise: float) -> Fit:
-    weight = np.ones(level.size)
+def _clipped(design: NDArray[np.float64], level: NDArray[np.float64], noise: float) -> Fit:
+    keep = np.ones(level.size, dtype=bool)
     for _ in range(PASSES):
-        weighted = design * weight[:, None]
-        normal = design.T @ weighted
-        normal[0, 0] -= weight.sum() * noise**2  # the glow is measured too: its noise is no glow
+        used = design[keep]
+        normal = used.T @ used
+        normal[0, 0] -= len(used) * noise**2  # the glow is measured too: its noise is no glow
         inverse = np.linalg.pinv(normal)
-        solved = inverse @ (weighted.T @ level)
-        residual = level - design @ solved
-        scale = max(1.4826 * float(np.median(np.abs(residual))), 1e-12)
-        before, weight = weight, np.square(np.clip(1 - np.square(residual / (TUKEY * scale)), 0, None))
-        if np.allclose(weight, before, atol=1e-4):
+        residual = level - design @ (inverse @ (used.T @ level[keep]))
+        scale = 1.4826 * float(np.median(np.abs(residual)))
+        before, keep = keep, np.abs(residual) <= max(CLIP_SIGMA * scale, 1e-9)
+        if np.array_equal(keep, before):
             break
-    kept = int(np.count_nonzero(weight))
     if inverse[0, 0] <= 0:
-        return Fit(math.nan, math.nan, kept)
-    # the error of an M-estimator (Huber 1981, section 7.6)
-    slope = (1 - np.square(residual / (TUKEY * scale))) * (1 - 5 * np.square(residual / (TUKEY * scale)))
-    stretch = float(np.mean(weight)) / float(np.mean(slope, where=weight > 0) * kept / level.size)
-    influence = (weighted * residual[:, None]) @ inverse[0] * stretch
-    return Fit(float(solved[0]), math.sqrt(float(influence @ influence)), kept)
+        return Fit(math.nan, math.nan, len(used))
+    leverage = np.einsum("ij,jk,ik->i", used, inverse, used)
+    influence = (used @ inverse[0]) * residual[before] / (1 - np.minimum(leverage, 0.9))
+    return Fit(float(inverse[0] @ (used.T @ level[before])), float(np.linalg.norm(influence)), len(used))
