@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lostlight.science.calibrate.bad_lines import bad_columns
-from lostlight.science.calibrate.local_median import local_median
+from lostlight.science.calibrate.local_median import around, local_median
 from lostlight.science.calibrate.tiles import tile_centers, tile_edges, tile_medians, tile_side
 from lostlight.science.calibrate.trouble import Warn, refuse, warn
 from lostlight.vocab.bits import dq
@@ -19,7 +19,7 @@ BLIND = 0.5
 
 _MAD_TO_SIGMA = 1.4826
 _SAFE = 4.0
-_ISOLATED = 0.25  # a star of FWHM 1.7 pixels and more lifts its eight neighbours by more than this
+_SHARED = 0.2  # a star of FWHM 1.7 pixels and more lifts its neighbours by more than this
 _STEADY = 0.25  # share of its mean that a hot pixel has in every frame of the middle third
 _BAND_PX = 1 << 22
 
@@ -142,7 +142,7 @@ def stationary(
             band[frame] -= local_median(band[frame], step)
         residual[y0:y1], steady[y0:y1] = _middle_of_frames(band[:, y0 - first : y1 - first])
     found = _flag(residual, ((hot_sigma, 1, dq("HOT")), (cold_sigma, -1, dq("COLD"))), step)
-    return np.where(steady & _isolated(residual), found, 0).astype(np.uint16)
+    return _alone(residual, np.where(steady, found, np.uint16(0)))
 
 
 def merge(*maps: NDArray[np.uint16]) -> NDArray[np.uint16]:
@@ -244,8 +244,12 @@ def _middle_of_frames(band: NDArray[np.float32]) -> tuple[NDArray[np.float32], N
     return middle, least > _STEADY * np.abs(middle)
 
 
-def _isolated(residual: NDArray[np.float32]) -> NDArray[np.bool_]:
-    ny, nx = residual.shape
-    padded = np.pad(np.nan_to_num(residual), 1)
-    total = sum(padded[y : y + ny, x : x + nx] for y in range(3) for x in range(3)) - padded[1:-1, 1:-1]
-    return np.abs(total) / 8 < _ISOLATED * np.abs(residual)
+def _alone(residual: NDArray[np.float32], found: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Keep the pixels whose neighbours share little of what they have; two of the eight may be hotter still."""
+    places = np.nonzero(found)
+    here = residual[places]
+    samples = np.sign(here)[:, None] * np.nan_to_num(around(residual, places, 1))
+    shared = np.sort(np.delete(samples, 4, axis=1), axis=1)[:, :6].mean(axis=1)
+    star = shared > _SHARED * np.abs(here)
+    found[places[0][star], places[1][star]] = 0
+    return found

@@ -76,7 +76,7 @@ def median_of_valid(
         here = np.arange(len(samples))
         low = samples[here, np.maximum(counts[part] - 1, 0) // 2]
         high = samples[here, np.minimum(counts[part] // 2, samples.shape[1] - 1)]
-        medians[part] = np.where(counts[part] > 0, low + (high - low) * np.float32(0.5), np.nan)
+        medians[part] = np.where(counts[part] > 0, (low + high) * np.float32(0.5), np.nan)
     return medians, counts
 
 

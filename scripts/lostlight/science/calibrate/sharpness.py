@@ -44,8 +44,6 @@ def stellar_fwhm(data: NDArray[np.float32], mask: NDArray[np.bool_] | None = Non
     pixels = np.ascontiguousarray(np.where(mask, 0, data), dtype=np.float32)
     sky = sep.Background(pixels, mask=mask)
     light = pixels - sky.back()
-    if sky.globalrms <= 0:
-        return Sharpness(np.nan, 0)
     found = sep.extract(light, _THRESHOLD, err=sky.globalrms, mask=mask, minarea=5)
     snr = found["flux"] / (sky.globalrms * np.sqrt(found["npix"].clip(1)))
     round_ones = found["a"] < _MAX_ELONGATION * found["b"]
