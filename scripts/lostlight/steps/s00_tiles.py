@@ -107,7 +107,7 @@ def _plates(path: Path) -> Table:
 
 
 def _from_images(params: TilesParams) -> bool:
-    return params.mode == "frames" or bool(params.images) and not any(getattr(params, key) for key in _POSITIONS)
+    return params.mode == "frames" or (bool(params.images) and not any(getattr(params, key) for key in _POSITIONS))
 
 
 def _header(path: Path) -> fits.Header | None:

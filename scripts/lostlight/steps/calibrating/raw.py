@@ -42,14 +42,26 @@ class Trimmed:
 
     def __call__(self, number: int, y0: int, y1: int, out: NDArray[np.float32]) -> None:
         """Fill `out`, shape (y1 - y0, nx), float32, adu, with rows of a frame."""
-        first, correction = self.rows.start, self.levels[number].correction
+        correction = self.correction(number)
+        rows = correction[y0:y1] if correction.ndim and correction.shape[0] > 1 else correction
+        np.subtract(self._rows(number, y0, y1), rows, out=out, casting="same_kind")
+
+    def counts(self, number: int) -> NDArray[np.float32]:
+        """Give one frame as it was read out, the level of the overscan still in it; shape (ny, nx), float32, adu."""
+        return np.ascontiguousarray(self._rows(number, 0, self.shape[0]))
+
+    def correction(self, number: int) -> NDArray[np.float64]:
+        """Give the level of the overscan of one frame, adu: a number, or one for each row or column that is left."""
+        correction = self.levels[number].correction
+        if not correction.ndim:
+            return correction
+        return correction[self.rows] if correction.shape[0] > 1 else correction[:, self.columns]
+
+    def _rows(self, number: int, y0: int, y1: int) -> NDArray[np.float32]:
+        first = self.rows.start
         raw = np.empty((y1 - y0, self.frames[number].naxis1), np.float32)
         self._reader(number, y0 + first, y1 + first, raw)
-        if correction.ndim and correction.shape[0] > 1:
-            correction = correction[y0 + first : y1 + first]
-        elif correction.ndim:
-            correction = correction[:, self.columns]
-        np.subtract(raw[:, self.columns], correction, out=out, casting="same_kind")
+        return raw[:, self.columns]
 
     def whole(self, number: int) -> NDArray[np.float32]:
         """Give one frame, shape (ny, nx), float32, adu."""

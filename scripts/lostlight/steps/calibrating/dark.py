@@ -1,0 +1,54 @@
+"""A master dark, of lights or of flats."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from lostlight.core.params.calibrate import CalibrateParams
+from lostlight.core.step import Outputs, Result, Unit
+from lostlight.science.calibrate.order import Stage
+from lostlight.science.calibrate.planes import Planes
+from lostlight.steps.calibrating import noise
+from lostlight.steps.calibrating.finish import Made, finish
+from lostlight.steps.calibrating.given import master, raws, reader
+from lostlight.steps.calibrating.raw import Trimmed, less
+from lostlight.steps.calibrating.stacking import measured, stack
+
+
+def dark(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
+    """Combine darks; the bias stays in unless the plan gives one to take off."""
+    raw = raws(unit)
+    frames = [each.frame for each in raw]
+    own = params.dark if frames[0].imagetyp == "dark" else params.flat_dark
+    bias = master(unit, "bias")
+    with reader(raw, out["master"].parent) as rows:
+        trimmed = Trimmed(rows, frames, own.overscan)
+        stats = measured(trimmed, 2 if frames[0].bayerpat else 1)
+        known = noise.of_dark(unit.id, frames, trimmed, params.camera)
+        made = stack(unit.id, own, frames, trimmed.shape, trimmed, stats, known.model, unit.lent)
+        return finish(
+            unit,
+            params,
+            own,
+            out,
+            Made(
+                raw,
+                trimmed,
+                made,
+                without(made.planes, bias.planes) if bias else made.planes,
+                known,
+                less(trimmed, bias.planes.data) if bias else trimmed,
+                warnings=(*known.warnings, *made.warnings),
+                stages=[Stage("bias", True)] if bias else [],
+                taken={"bias": bias} if bias else {},
+            ),
+        )
+
+
+def without(planes: Planes, bias: Planes) -> Planes:
+    """Take a bias off a master: after the frames were combined, as it is the same for all of them."""
+    uncert = planes.uncert
+    if uncert is not None and bias.uncert is not None:
+        uncert = np.hypot(uncert, bias.uncert)
+    quality = planes.dq if bias.dq is None or planes.dq is None else planes.dq | bias.dq
+    return replace(planes, data=planes.data - bias.data, uncert=uncert, dq=quality)

@@ -1,0 +1,113 @@
+"""How noisy the frames of a master are: by gain and read noise, and by what differences of frames say of both."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lostlight.core.params.calibrate import CameraParams
+from lostlight.science.calibrate.frame import Frame
+from lostlight.science.calibrate.frame_checks import read_noise_from_pairs
+from lostlight.science.calibrate.trouble import Warn, warn
+from lostlight.science.stack.rule import NoiseModel
+from lostlight.steps.calibrating.choice import gain_of, read_noise_of
+from lostlight.steps.calibrating.raw import Trimmed
+
+_SAMPLE_PX = 1 << 20
+_PAIRS = 4
+_TRUSTED = 1.5
+"""A model that is wrong by more than this factor would reject what it must not, or nothing."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What is known of the noise: the model for rejection, and the camera's numbers for the header."""
+
+    model: NoiseModel | None
+    gain_e_adu: float
+    rdnoise_e: float
+    warnings: tuple[Warn, ...] = ()
+
+
+def of_dark(name: str, frames: Sequence[Frame], trimmed: Trimmed, camera: CameraParams) -> Noise:
+    """Measure the noise of biases and darks where they are dark: pixels that are brighter have shot noise as well.
+
+    The differences of frames tell the noise of an ordinary pixel whatever the header says; only the gain, for hot
+    pixels, must be known. Biases have none, and any gain will do.
+    """
+    gain = gain_of(frames, camera)
+    parts = [_middle(trimmed, number) for number in range(min(len(frames), _PAIRS + 1))]
+    if len(parts) < 2:
+        rdnoise = read_noise_of(frames, camera)
+        model = NoiseModel(rdnoise, gain) if np.isfinite([rdnoise, gain]).all() else None
+        return Noise(model, gain, rdnoise)
+    measured_adu = read_noise_from_pairs(parts)
+    pedestal = float(np.median([np.nanmedian(part) for part in parts]))
+    is_bias = frames[0].imagetyp == "bias"
+    known = np.isfinite(gain)
+    per_e = gain if known else 1.0
+    model = NoiseModel(measured_adu * per_e, per_e, pedestal) if known or is_bias else None
+    stated = read_noise_of(frames, camera)
+    warnings = _compare(name, measured_adu * gain, stated) if is_bias else ()
+    rdnoise = measured_adu * gain if is_bias and camera.rdnoise_e is None else stated
+    return Noise(model if measured_adu > 0 else None, gain, rdnoise, warnings)
+
+
+def of_flat(
+    name: str,
+    frames: Sequence[Frame],
+    samples: Sequence[NDArray[np.float32]],
+    levels_adu: Sequence[float],
+    camera: CameraParams,
+    rdnoise_e: float,
+) -> Noise:
+    """Take the noise of flats from the gain, or the gain from the noise, since photons make nearly all of it.
+
+    Parameters
+    ----------
+    samples : sequence of ndarray, adu
+        The same part of each of some frames, without pedestal.
+    levels_adu : sequence of float
+        Level of each of these frames.
+    rdnoise_e : float
+        Read noise as measured on biases, electrons; NaN if it was not.
+    """
+    gain, rdnoise = gain_of(frames, camera), read_noise_of(frames, camera, rdnoise_e)
+    level = float(np.median(levels_adu))
+    if len(samples) < 2 or level <= 0:
+        return Noise(NoiseModel(rdnoise, gain) if np.isfinite([gain, rdnoise]).all() else None, gain, rdnoise)
+    parts = [part * np.float32(level / own) for part, own in zip(samples, levels_adu, strict=True)]
+    variance = read_noise_from_pairs(parts) ** 2
+    # photons alone: the read noise of a flat at a third of saturation is lost in them
+    measured = level / variance if variance > 0 else np.nan
+    warnings: tuple[Warn, ...] = ()
+    if np.isfinite(gain) and np.isfinite(measured) and not 1 / _TRUSTED**2 < gain / measured < _TRUSTED**2:
+        said = f"a gain of {gain:.3g} e/adu is stated; the noise of the flats says {measured:.3g}, which is used"
+        warnings = (warn("CAL209", name, said, float(np.sqrt(gain / measured))),)
+        used = measured
+    else:
+        used = gain if np.isfinite(gain) else measured
+    model = NoiseModel(rdnoise if np.isfinite(rdnoise) else 0.0, used) if np.isfinite(used) else None
+    return Noise(model, gain, rdnoise, warnings)
+
+
+def middle_rows(shape: tuple[int, int]) -> slice:
+    """Rows about the middle that hold about a million pixels: enough for any noise, little to read."""
+    n = min(max(_SAMPLE_PX // shape[1], 1), shape[0])
+    return slice((shape[0] - n) // 2, (shape[0] - n) // 2 + n)
+
+
+def _middle(trimmed: Trimmed, number: int) -> NDArray[np.float32]:
+    rows = middle_rows(trimmed.shape)
+    out = np.empty((rows.stop - rows.start, trimmed.shape[1]), np.float32)
+    trimmed(number, rows.start, rows.stop, out)
+    return out
+
+
+def _compare(name: str, measured_e: float, stated_e: float) -> tuple[Warn, ...]:
+    ratio = measured_e / stated_e if stated_e > 0 else np.nan
+    if not np.isfinite(ratio) or abs(ratio - 1) <= 0.1:
+        return ()
+    said = f"a read noise of {stated_e:.3g} e is stated; differences of the frames say {measured_e:.3g}"
+    return (warn("CAL209", name, said, ratio),)

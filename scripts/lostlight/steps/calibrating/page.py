@@ -1,0 +1,105 @@
+"""The plan on paper, and the report on everything: what was done to which frame, with which masters, and why."""
+
+import json
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from astropy.table import Table
+
+from lostlight.core import atomic
+from lostlight.core.params.calibrate import CalibrateParams
+from lostlight.core.step import Outputs, Result, Unit
+from lostlight.io import plan_file, tables
+from lostlight.report import calibration, calibration_page
+from lostlight.science.calibrate.plan_model import Match
+from lostlight.science.calibrate.plan_text import table
+from lostlight.science.calibrate.trouble import warn
+from lostlight.steps.calibrating import product
+from lostlight.steps.calibrating.planning import Planned, planned
+from lostlight.steps.calibrating.units import TOLD
+from lostlight.vocab.columns import COLUMNS, FRAMES
+
+_SOFTWARE = ("lostlight", "numpy", "scipy", "astropy", "astroscrappy")
+_PARAMS = ("bias", "dark", "flat_dark", "flat", "match", "cosmetic", "lacosmic", "light", "output", "camera")
+
+
+def plan(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
+    """Write the plan, to be read and edited, and the table of frames."""
+    done = planned(params)
+    plan_file.write(out["plan"], done.plan.rows)
+    tables.write(_frames(done), out["frames"], FRAMES)
+    atomic.write_text(out["told"], table(done.plan))
+    warnings = [str(each) for each in (*done.found.warnings, *done.plan.warnings)]
+    skipped = [f"{code} {path}: {why}" for path, code, why in done.found.skipped]
+    kinds = [frame.imagetyp for frame in done.found.frames]
+    counts = {f"n_{kind}_frames": kinds.count(kind) for kind in sorted(set(kinds))}
+    return Result({**counts, "n_skipped_files": len(skipped)}, warnings=[*warnings, *skipped])
+
+
+def report(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
+    """Put the diagnostics of all units together, for programs and for people."""
+    told = [json.loads(unit[role].read_bytes()) for role in sorted(unit.inputs) if role.startswith(TOLD)]
+    done = planned(params)
+    plain = params.model_dump(mode="json")
+    content = calibration.build(
+        told,
+        groups=[_group(each) for each in done.plan.groups],
+        matches=[_match(each) for each in done.plan.matches],
+        params={name: plain[name] for name in _PARAMS},
+        software={name: version(name) for name in _SOFTWARE},
+        outputs=[(unit[role].name, atomic.sha256_file(unit[role])) for role in sorted(unit.inputs)],
+        warnings=[each.plain() for each in _warnings(unit, done)],
+    )
+    atomic.write_json(out["report"], content)
+    pictures = {_picture(role): unit[role].read_bytes() for role in unit.inputs if not role.startswith(TOLD)}
+    atomic.write_text(out["page"], calibration_page.html(content, pictures))
+    return Result(calibration.headline(content))
+
+
+def _warnings(unit: Unit, done: Planned) -> list[Any]:
+    failed = [
+        warn("CAL223", role.removeprefix(TOLD), str(why)) for role, why in unit.facts.items() if role.startswith(TOLD)
+    ]
+    skipped = [warn("CAL223", path, f"{code}: {why}") for path, code, why in done.found.skipped]
+    return [*done.found.warnings, *done.plan.warnings, *skipped, *failed]
+
+
+def _picture(role: str) -> str:
+    """Give the name of a picture on the page: that of its unit, and what it shows."""
+    kind, _, name = role.partition("/")
+    ending = next(word for word, of_role in product.PICTURES.items() if of_role == kind)
+    return f"{name}.{ending}".rstrip(".")
+
+
+def _frames(done: Planned) -> Table:
+    frames = done.found.frames
+    return Table({name: np.array([getattr(frame, name) for frame in frames], dtype=_dtype(name)) for name in FRAMES})
+
+
+def _dtype(name: str) -> str:
+    dtype = COLUMNS[name].dtype
+    return "U" if dtype == "str" else dtype
+
+
+def _group(group: Any) -> dict[str, Any]:
+    return {
+        "id": group.id, "kind": group.kind, "source": group.source, "frames": list(group.frames),
+        "n_frames": group.n_frames,
+    }  # fmt: skip
+
+
+def _match(match: Match) -> dict[str, Any]:
+    chosen = match.candidate
+    return {
+        "target": match.frame,
+        "role": match.role,
+        "chosen": match.chosen,
+        "distance": chosen.distance if chosen else None,
+        "reason": (chosen.rejected or chosen.words) if chosen else "",
+        "terms": dict(chosen.terms) if chosen else {},
+        "candidates": [
+            {"id": each.id, "distance": each.distance, "terms": dict(each.terms), "reason": each.rejected or each.words}
+            for each in match.candidates
+        ],
+    }
