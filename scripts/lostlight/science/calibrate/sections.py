@@ -89,6 +89,8 @@ def shifted(header: Header, y0: int, x0: int) -> Header:
     trimmed = header.copy()
     for name in ("BIASSEC", "TRIMSEC", "DATASEC"):
         trimmed.remove(name, ignore_missing=True, remove_all=True)
+    # even where no first row is cut: rows cut at the end change what BOTTOM-UP means
+    _shift_colours(trimmed, y0, x0)
     if not (y0 or x0):
         return trimmed
     # a header may hold several solutions: CRPIX1, CRPIX1A ... CRPIX1Z
@@ -96,7 +98,6 @@ def shifted(header: Header, y0: int, x0: int) -> Header:
         trimmed[name] = trimmed[name] - (x0 if name[5] == "1" else y0)
     for name, by in (("LTV1", x0), ("LTV2", y0)):
         trimmed[name] = trimmed.get(name, 0.0) - by
-    _shift_colours(trimmed, y0, x0)
     return trimmed
 
 
