@@ -219,12 +219,12 @@ def rows_of(frames):
     return read_rows
 
 
-@pytest.mark.parametrize("n_frames", [3, 5, 8])
-def test_hot_pixels_stay_put_while_the_sky_drifts(n_frames):
+@pytest.mark.parametrize(("n_frames", "least"), [(3, 0.93), (5, 0.97), (8, 0.97)])
+def test_hot_pixels_stay_put_while_the_sky_drifts(n_frames, least):
     frames, planted = sky(n_frames, n_frames)
     found = stationary(n_frames, planted.shape, rows_of(frames)) & HOT != 0
     recall, precision = recall_precision(found, planted)
-    assert recall >= 0.97 and precision >= 0.97
+    assert recall >= 0.97 and precision >= least  # of three frames two stars may meet on a pixel
 
 
 def test_stars_of_a_sky_that_hardly_drifts_are_not_hot_pixels():
@@ -259,8 +259,8 @@ def test_hot_pixels_of_a_real_night_stay_put(shared_data):
     steady = np.median(others, axis=0) > noise
     assert found.sum() > 500
     assert steady[found].mean() > 0.95
-    bright = np.median(others, axis=0) > 20 * noise
-    assert found[bright].mean() > 0.95
+    bright = others.min(axis=0) > 10 * noise
+    assert bright.sum() > 100 and found[bright].mean() > 0.95
     # a star lies on a pixel of its path once: bright in one frame and in no other
     passing = (others.max(axis=0) > 50 * noise) & (np.median(others, axis=0) < 2 * noise)
     assert passing.sum() > 500 and found[passing].mean() < 0.03

@@ -19,7 +19,7 @@ BLIND = 0.5
 
 _MAD_TO_SIGMA = 1.4826
 _SAFE = 4.0
-_SHARED = 0.2  # a star of FWHM 1.7 pixels and more lifts its neighbours by more than this
+_SHARED = 0.25  # a star of FWHM 1.7 pixels and more lifts its neighbours by more than this
 _STEADY = 0.25  # share of its mean that a hot pixel has in every frame of the middle third
 _BAND_PX = 1 << 22
 
@@ -245,11 +245,14 @@ def _middle_of_frames(band: NDArray[np.float32]) -> tuple[NDArray[np.float32], N
 
 
 def _alone(residual: NDArray[np.float32], found: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Keep the pixels whose neighbours share little of what they have; two of the eight may be hotter still."""
+    """Keep the pixels whose neighbours share little of what they have; neighbours that are kept do not count."""
     places = np.nonzero(found)
-    here = residual[places]
-    samples = np.sign(here)[:, None] * np.nan_to_num(around(residual, places, 1))
-    shared = np.sort(np.delete(samples, 4, axis=1), axis=1)[:, :6].mean(axis=1)
-    star = shared > _SHARED * np.abs(here)
-    found[places[0][star], places[1][star]] = 0
-    return found
+    kept = np.zeros(found.shape, dtype=np.uint16)
+    for _ in range(2):
+        others = np.delete(around(np.where(kept, np.float32(np.nan), residual), places, 1), 4, axis=1)
+        shared = np.abs(np.nansum(others, axis=1)) <= _SHARED * np.abs(residual[places]) * np.isfinite(others).sum(
+            axis=1
+        )
+        alone = (places[0][shared], places[1][shared])
+        kept[alone] = found[alone]
+    return kept
