@@ -28,8 +28,8 @@ NINA = {
     "IMAGETYP": "LIGHT", "EXPOSURE": 300.0, "EXPTIME": 300.0, "DATE-LOC": "2024-03-10T22:15:01.512",
     "DATE-OBS": "2024-03-10T13:15:01.512", "XBINNING": 1, "YBINNING": 1, "GAIN": 100, "OFFSET": 50, "EGAIN": 0.256,
     "INSTRUME": "ZWO ASI2600MM Pro", "SET-TEMP": -10.0, "CCD-TEMP": -9.9, "READOUTM": "Default",
-    "TELESCOP": "Esprit 100", "FOCALLEN": 550.0, "FWHEEL": "ZWO FilterWheel", "FILTER": "Ha", "ROTATOR": 12.5, "ROTATANG": 12.5,
-    "OBJECT": "M 31", "ROWORDER": "TOP-DOWN", "SWCREATE": "N.I.N.A. 3.0.0.9001",
+    "TELESCOP": "Esprit 100", "FOCALLEN": 550.0, "FWHEEL": "ZWO FilterWheel", "FILTER": "Ha", "ROTATOR": 12.5,
+    "ROTATANG": 12.5, "OBJECT": "M 31", "ROWORDER": "TOP-DOWN", "SWCREATE": "N.I.N.A. 3.0.0.9001",
 }  # fmt: skip
 ASIAIR = {
     "CREATOR": "ZWO ASIAIR Plus", "OFFSET": (21, "camera offset"), "BAYERPAT": "RGGB", "EXPOSURE": 180.0,
@@ -287,6 +287,7 @@ def test_what_was_done_already(cards, letters):
         ({"MJD-OBS": 60000.25}, "2023-02-25T06:00:00.000", "2023-02-24"),
         ({"JD": 2460000.75}, "2023-02-25T06:00:00.000", "2023-02-24"),
         ({"DATE-OBS": "2013-07-13"}, "2013-07-13", "2013-07-13"),
+        ({"DATE-LOC": "2024-06-01T01:02:03"}, "", "2024-05-31"),
         ({"DATE-OBS": "yesterday", "UT": "late"}, "", ""),
         ({"DATE-OBS": "2024-13-45T11:00:00"}, "", ""),
     ],

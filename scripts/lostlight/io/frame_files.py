@@ -185,7 +185,8 @@ def _readable(header: Header) -> Header:
     for card in header.cards:
         try:
             card.verify("silentfix")
-            readable.append(fits.Card(card.keyword, card.value, card.comment), end=True)
+            card.value  # noqa: B018  (parses, and raises VerifyError where that cannot be)
+            readable.append(card, end=True)
         except (fits.VerifyError, ValueError):
             continue  # one card that no program can read must not cost the frame
     return readable

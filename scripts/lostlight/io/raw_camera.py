@@ -71,6 +71,10 @@ def _header(raw: Any, shape: tuple[int, ...], path: Path) -> Header:
         header["BAYERPAT"] = "".join(letters[number] for number in colours.ravel())
     if raw.white_level:
         header["SATURATE"] = float(raw.white_level)
+    other = getattr(raw, "other", None)  # older versions of rawpy do not tell
+    for key, name in (("EXPTIME", "shutter_speed"), ("ISOSPEED", "iso_speed")):
+        if (value := getattr(other, name, 0)) > 0:
+            header[key] = float(value)
     return header
 
 

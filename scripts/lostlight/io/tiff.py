@@ -119,19 +119,19 @@ def _header(page: Any) -> Header:
 
 def _exif(page: Any) -> Header:
     tags = {tag.name: tag.value for tag in page.tags}
-    inside = tags.get("ExifTag") or {}
+    tags |= tags.get("ExifTag") or {}
     header = Header()
-    exposure = inside.get("ExposureTime", tags.get("ExposureTime"))
+    exposure = tags.get("ExposureTime")
     if exposure is not None:
         header["EXPTIME"] = exposure[0] / exposure[1] if isinstance(exposure, tuple) else float(exposure)
-    iso = inside.get("ISOSpeedRatings", inside.get("PhotographicSensitivity"))
+    iso = tags.get("ISOSpeedRatings", tags.get("PhotographicSensitivity"))
     if iso is not None:
         header["ISOSPEED"] = int(iso[0] if isinstance(iso, tuple) else iso)
     if tags.get("Model"):
         header["INSTRUME"] = str(tags["Model"]).strip("\0 ")
     if tags.get("Software"):
         header["SWCREATE"] = str(tags["Software"]).strip("\0 ")
-    taken = str(inside.get("DateTimeOriginal", "")).strip("\0 ")
+    taken = str(tags.get("DateTimeOriginal", "")).strip("\0 ")
     try:
         # of the camera's own clock, whose zone it does not tell
         header["DATE-LOC"] = datetime.strptime(taken, "%Y:%m:%d %H:%M:%S").isoformat()

@@ -33,15 +33,17 @@ def exposure_start(header: Mapping[str, Any]) -> tuple[str, str]:
         positive) tells it, else by UTC. A date without time is its own session.
     """
     began = _with_zone(header) or _universal(header) or _date_and_time(header) or _julian(header)
-    if began is None:
-        date = next(filter(None, (_date_only(header.get(key)) for key in _DATE_KEYS)), None)
-        return (date, date) if date else ("", "")
-    began = began.astimezone(UTC)
-    local = _local(header, began)
-    return (
-        began.replace(tzinfo=None).isoformat(timespec="milliseconds"),
-        (local - timedelta(hours=12)).date().isoformat(),
-    )
+    if began is not None:
+        began = began.astimezone(UTC)
+        return began.replace(tzinfo=None).isoformat(timespec="milliseconds"), _night(_local(header, began))
+    date = next(filter(None, (_date_only(header.get(key)) for key in _DATE_KEYS)), "")
+    local = _moment(header.get("DATE-LOC"))
+    # the clock of a photographic camera tells the night, but not UTC
+    return date, date or (_night(local) if local else "")
+
+
+def _night(local: datetime) -> str:
+    return (local - timedelta(hours=12)).date().isoformat()
 
 
 def _with_zone(header: Mapping[str, Any]) -> datetime | None:

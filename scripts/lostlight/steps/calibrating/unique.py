@@ -27,10 +27,11 @@ def once(
     copies : list of (str, str)
         Path of each copy, and of the file it is a copy of.
     """
-    alike: dict[tuple[int, int, str], list[tuple[Frame, Header]]] = {}
+    alike: dict[tuple[object, ...], list[tuple[Frame, Header]]] = {}
     for frame, header in read:
         size = (folder / frame.path).stat().st_size
-        alike.setdefault((size, frame.hdu, header.tostring()), []).append((frame, header))
+        said = tuple((card.keyword, str(card.value)) for card in header.cards)
+        alike.setdefault((size, frame.hdu, said), []).append((frame, header))
     kept: list[tuple[Frame, Header]] = []
     copies: list[tuple[str, str]] = []
     for group in alike.values():
