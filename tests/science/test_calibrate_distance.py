@@ -60,7 +60,7 @@ def test_what_must_be_equal_for_every_kind(known, said):
     ("known", "said"),
     [
         ({"filter": "V"}, "filter V is not R"),
-        ({"filter": ""}, "filter unknown is not R"),
+        ({"filter": ""}, "filter R is said by the frame alone"),
         ({"optics_id": "RASA"}, "optics rasa is not esprit 100"),
         ({"rotator_deg": 91.0}, "rotator at 91 deg is not at 90"),
     ],

@@ -205,7 +205,9 @@ def test_a_light_that_keeps_its_pedestal_is_not_divided_by_a_flat():
     error = refused([*flats, *LIGHTS])
 
     assert error.facts["code"] == "CAL107" and "light_001" in error.message
-    assert make_plan([*flats, *changed(LIGHTS, biassec="[1:2,1:13]")], SETTINGS)
+    overscanned = [*flats, *changed(LIGHTS, biassec="[1:2,1:13]")]
+    assert make_plan(overscanned, SETTINGS)
+    assert refused(overscanned, PlanSettings(stages=("bias", "flat"))).facts["code"] == "CAL107"
     assert make_plan([*flats, *changed(LIGHTS, calstat="B")], SETTINGS)
     assert make_plan([*flats, *LIGHTS], PlanSettings(stages=("flat",)))
 
@@ -216,6 +218,10 @@ def test_a_light_that_keeps_its_pedestal_is_not_divided_by_a_flat():
 )
 def test_what_was_done_already_is_not_done_again(calstat, masters):
     assert refused([*masters, *changed(LIGHTS, calstat=calstat)]).facts["code"] == "CAL106"
+
+
+def test_a_stack_of_lights_is_not_calibrated():
+    assert refused([*BIAS, *changed(LIGHTS, tags="master")]).facts["code"] == "CAL106"
 
 
 def test_a_step_left_out_of_the_order_takes_no_master():

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from tests.night import frame, several, whole_night
 
 from lostlight.core.errors import ConfigError
@@ -97,6 +99,38 @@ def test_the_order_of_rows_does_not_matter(tmp_path):
     assert sheet.read() == sheet.plan
 
 
+KNOWN = {
+    "imagetyp": st.sampled_from(["bias", "bias", "dark", "flat", "flat_dark", "light", "light"]),
+    "exptime_s": st.sampled_from([2.0, 2.0, 300.0]),
+    "ccd_temp_c": st.sampled_from([-10.0, -10.4, -9.0, float("nan")]),
+    "filter": st.sampled_from(["R", "R", "B"]),
+    "biassec": st.sampled_from(["", "", "[1:2,1:13]"]),
+    "tags": st.sampled_from(["", "", "", "master"]),
+    "calstat": st.sampled_from(["", "", "", "", "B", "F"]),
+    "rotator_deg": st.sampled_from([0.0, float("nan")]),
+}
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.fixed_dictionaries(KNOWN), min_size=1, max_size=20),
+    st.sampled_from(["matched", "scaled"]),
+    st.sampled_from([1, 5]),
+)
+def test_whatever_the_night_its_plan_is_read_as_it_was_written(tmp_path_factory, nights, mode, least):
+    options = PlanSettings(dark_mode=mode, min_frames=dict.fromkeys(["bias", "dark", "flat", "flat_dark"], least))
+    frames = [replace(frame(f"f{i:02d}", "bias"), **known) for i, known in enumerate(nights)]
+    try:
+        sheet = Sheet(tmp_path_factory.mktemp("plan"), frames, options)
+    except ConfigError as error:
+        assert error.facts["code"] in ("CAL101", "CAL105", "CAL106", "CAL107")
+        assume(False)
+
+    plan = sheet.read()
+
+    assert (plan.groups, plan.rows, plan.warnings) == (sheet.plan.groups, sheet.plan.rows, sheet.plan.warnings)
+
+
 def test_a_library_that_is_used_comes_back(tmp_path):
     library = [group_of("ab12cd34", {"imagetyp": "dark", "exptime_s": 300.0, "naxis1": 19, "naxis2": 13})]
     frames = [each for each in whole_night() if each.imagetyp != "dark"]
@@ -104,6 +138,15 @@ def test_a_library_that_is_used_comes_back(tmp_path):
 
     assert row_of(sheet.plan, "m31_r_001").dark == "library_ab12cd34"
     assert sheet.read() == sheet.plan
+
+
+def test_a_library_that_is_gone_is_told(tmp_path):
+    library = [group_of("ab12cd34", {"imagetyp": "dark", "exptime_s": 300.0, "naxis1": 19, "naxis2": 13})]
+    frames = [each for each in whole_night() if each.imagetyp != "dark"]
+    sheet = Sheet(tmp_path, frames, PlanSettings(reuse="use"), library)
+    sheet.library = ()
+
+    assert "'library_ab12cd34': calibrate.library has no such master" in sheet.refused().message
 
 
 def test_a_frame_is_moved_to_another_group(tmp_path):

@@ -110,8 +110,8 @@ def judge(
         terms["age"] = days / (rules.flat_days if role == "flat" else rules.days)
     distance = math.hypot(*terms.values())
     candidate = Candidate(master.id, distance, terms)
-    if distance > rules.usable:
-        reasons = [*reasons, f"distance {distance:.1f} is more than match.usable {rules.usable:g} ({candidate.words})"]
+    if distance > rules.usable and not reasons:
+        reasons = [f"distance {distance:.1f} is more than match.usable {rules.usable:g} ({candidate.words})"]
     return Candidate(master.id, distance, terms, "; ".join(reasons)), len(reasons)
 
 
@@ -180,7 +180,7 @@ def _filters(ours: str, theirs: str) -> list[str]:
     if ours == theirs:
         return []
     if not (ours and theirs):
-        return [f"filter {theirs or 'unknown'} is not {ours or 'known'}"]
+        return [f"filter {ours or theirs} is said by the {'frame' if ours else 'master'} alone"]
     return [f"filter {theirs} is not {ours}"]
 
 

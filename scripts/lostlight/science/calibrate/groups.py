@@ -45,8 +45,8 @@ class Group:
 
 
 def is_master(frame: Frame) -> bool:
-    """Tell whether a file says that it is a master: ingest marks it with the tag ``master``."""
-    return "master" in frame.tags.split()
+    """Tell whether a file says that it is a master and no stack of lights: ingest marks it with the tag ``master``."""
+    return frame.imagetyp != "light" and "master" in frame.tags.split()
 
 
 def temperature(frame: Frame) -> float:

@@ -80,9 +80,10 @@ def assemble(
     rows = (*left_out, *(_left(frame, single) for frame in frames if frame.frame_id in single))
     used = [group for group in library if any(match.chosen == group.id for match in matches)]
     every = (*(group for group in groups if not single.keys() & set(group.frames)), *used)
-    facts = plan_warnings.Facts(frames, every, matches, settings.min_frames, settings.rules, settings.dark_mode)
+    kept = [frame for frame in frames if frame.frame_id not in single]
+    facts = plan_warnings.Facts(kept, every, matches, settings.min_frames, settings.rules, settings.dark_mode)
     warnings = (*planner.warnings, *plan_warnings.collect(facts), *plan_warnings.left_out(rows))
-    rows = (*_rows(frames, every, matches), *sorted(rows, key=lambda row: row.id))
+    rows = (*_rows(kept, every, matches), *sorted(rows, key=lambda row: row.id))
     return Plan(every, rows, matches, tuple(dict.fromkeys(warnings)))
 
 

@@ -11,6 +11,7 @@ from lostlight.science.calibrate.frame import Frame
 from lostlight.science.calibrate.groups import Group, is_master, known, trimmed_shape, typical
 from lostlight.science.calibrate.plan import assemble, check_frames
 from lostlight.science.calibrate.plan_model import Plan, PlanSettings
+from lostlight.science.calibrate.shelf import PREFIX
 from lostlight.science.calibrate.trouble import refuse
 from lostlight.vocab.calibration import KINDS
 from lostlight.vocab.plan import MASTER, ROLES, SYNTHETIC, PlanRow
@@ -101,8 +102,11 @@ class _Edit:
                 self._check_group(row)
             members.setdefault((row.kind, row.group), []).append(frame)
         for row in self.masters.values():
-            if row.id not in self.library and not any(group == row.id for _, group in members):
-                raise self._wrong(row, "id", row.id, "no frame goes into it; remove the row too", ())
+            if row.id in self.library or any(group == row.id for _, group in members):
+                continue
+            if row.id.startswith(PREFIX):
+                raise self._wrong(row, "id", row.id, "calibrate.library has no such master", self.library)
+            raise self._wrong(row, "id", row.id, "no frame goes into it; remove the row too", ())
         ordered = sorted(members.items(), key=lambda item: (_ORDER.index(item[0][0]), item[0][1]))
         return tuple(self._group(kind, name, frames) for (kind, name), frames in ordered)
 

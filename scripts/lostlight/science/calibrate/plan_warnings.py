@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lostlight.science.calibrate.distance import MatchRules, days_apart
 from lostlight.science.calibrate.frame import Frame
@@ -50,32 +51,47 @@ def _of_matches(facts: Facts) -> Iterator[Warn]:
             continue
         target = by_id.get(match.frame) if match.frame in by_id else groups[match.frame].like
         where = home[match.frame].id if match.frame in home else match.frame
-        for code, value, said in _doubts(facts, match, target, master):
-            key = (where, match.chosen, code)
-            if key not in worst or value > (worst[key].value or 0):
-                worst[key] = warn(code, where, f"{match.role} {match.chosen}: {said}", round(value, 4))
+        for doubt in _doubts(facts, match, target, master):
+            key = (where, match.chosen, doubt.code)
+            if key not in worst or doubt.value > (worst[key].value or 0):
+                said = f"{match.role} {match.chosen}: {doubt.said}"
+                worst[key] = warn(doubt.code, where, said, round(doubt.value, 4), doubt.threshold)
     yield from worst.values()
 
 
-def _doubts(facts: Facts, match: Match, frame: Frame, master: Group) -> Iterator[tuple[str, float, str]]:
-    like = master.like
-    is_matched = match.role == "flat_dark" or (match.role == "dark" and facts.dark_mode == "matched")
+class _Doubt(NamedTuple):
+    code: str
+    value: float
+    threshold: float
+    said: str
+
+
+def _doubts(facts: Facts, match: Match, frame: Frame, master: Group) -> list[_Doubt]:
+    """Compare with the thresholds of the codes; a sum of small differences is told by the largest of them."""
+    like, found = master.like, []
     days = days_apart(frame, like, match.role)
     if days is not None and days > _threshold("CAL203"):
-        yield "CAL203", days, f"{days:.0f} days apart"
-    if is_matched:
-        warmer = abs(temperature(frame) - temperature(like))
-        if warmer > _threshold("CAL202") + 1e-9:
-            yield "CAL202", warmer, f"{warmer:.1f} C apart"
-        is_timed = known(frame.exptime_s) and known(like.exptime_s)
-        if is_timed and not exposures_agree(frame.exptime_s, like.exptime_s, _threshold("CAL201")):
-            ratio = abs(frame.exptime_s / like.exptime_s - 1) if like.exptime_s else 1.0
-            yield "CAL201", ratio, f"{like.exptime_s:g} s for {frame.exptime_s:g} s"
+        found.append(_Doubt("CAL203", days, _threshold("CAL203"), f"{days:.0f} days apart"))
+    if match.role == "flat_dark" or (match.role == "dark" and facts.dark_mode == "matched"):
+        found += _unlike(frame, like)
     candidate = match.candidate
     if candidate is not None and candidate.distance > facts.rules.good:
         term = max(candidate.terms, key=lambda name: candidate.terms[name])
         code = {"temperature": "CAL202", "exposure": "CAL201", "age": "CAL203"}.get(term, "CAL218")
-        yield code, candidate.distance, f"fits barely: distance {candidate.distance:.1f} ({candidate.words})"
+        said = f"fits barely: distance {candidate.distance:.1f} ({candidate.words})"
+        if code not in {doubt.code for doubt in found}:
+            found.append(_Doubt(code, candidate.distance, facts.rules.good, said))
+    return found
+
+
+def _unlike(frame: Frame, dark: Frame) -> Iterator[_Doubt]:
+    warmer = abs(temperature(frame) - temperature(dark))
+    if warmer > _threshold("CAL202") + 1e-9:
+        yield _Doubt("CAL202", warmer, _threshold("CAL202"), f"{warmer:.1f} C apart")
+    is_timed = known(frame.exptime_s) and known(dark.exptime_s)
+    if is_timed and not exposures_agree(frame.exptime_s, dark.exptime_s, _threshold("CAL201")):
+        ratio = abs(frame.exptime_s / dark.exptime_s - 1) if dark.exptime_s else 1.0
+        yield _Doubt("CAL201", ratio, _threshold("CAL201"), f"{dark.exptime_s:g} s for {frame.exptime_s:g} s")
 
 
 def _few(facts: Facts) -> Iterator[Warn]:

@@ -1,5 +1,6 @@
 """Finds the masters for darks, flats and lights; the policy is told in `lostlight.science.calibrate.plan`."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from lostlight.science.calibrate.distance import Candidate, rank
@@ -143,7 +144,8 @@ class Planner:
         return bool(dark) and not self.chosen.get((dark, "bias")) and "B" not in self.by_id[dark].like.calstat
 
     def _has_overscan(self, frame: Frame) -> bool:
-        return bool(frame.biassec) and frame.imagetyp in self.settings.overscan
+        is_done = frame.imagetyp != "light" or "overscan" in self.settings.stages
+        return bool(frame.biassec) and is_done and frame.imagetyp in self.settings.overscan
 
     def _has_lost_pedestal(self, light: Frame, taken: Mapping[str, str]) -> bool:
         is_done = bool(set(light.calstat) & {"B", "D"})
@@ -155,6 +157,9 @@ class Planner:
         done = {"bias": "B", "dark": "D", "flat": "F"}[role] in light.calstat
         if role == "dark" and "B" in light.calstat and self._holds_bias(match.chosen):
             done = True
+        if match.chosen and "master" in light.tags.split():
+            said = f"{light.frame_id} is a stack of lights already, and {match.chosen} is for single ones"
+            raise refuse("CAL106", said, "give the lights that it was made of")
         if match.chosen and done:
             said = f"{light.frame_id}: {match.chosen} would do again what CALSTAT {light.calstat!r} says was done"
             raise refuse("CAL106", said)
@@ -185,9 +190,11 @@ class Planner:
         if not self.failures:
             return
         lines: dict[tuple[str, str], str] = {}
+        counts = Counter((group.id, match.role) for group, _, match in self.failures)
         for group, light, match in self.failures:
-            many = sum(group is other and match.role == each.role for other, _, each in self.failures)
-            said = f"no {match.role} fits {group.id} ({many} lights, such as {light.frame_id}){_nearest_told(match)}"
+            many = counts[group.id, match.role]
+            lights = f"{many} lights, such as {light.frame_id}" if many > 1 else light.frame_id
+            said = f"no {match.role} fits {group.id} ({lights}){_nearest_told(match)}"
             lines.setdefault((group.id, match.role), said)
         hint = "take the missing frames, widen calibrate.match, or empty the cell in an edited plan"
         if offers := [told.said for told in self.warnings if told.code == "CAL224"]:
