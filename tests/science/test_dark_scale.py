@@ -10,6 +10,7 @@ from scipy.optimize import minimize_scalar
 
 from lostlight.science.calibrate import dark_scale
 from lostlight.science.calibrate.frame import Frame
+from lostlight.sim.camera import Camera
 
 GAIN, READ_NOISE_ADU, N_DARKS = 1.5, 5.0, 5
 PLANTED = (0.3, 0.6, 1.0, 1.5, 1.9)
@@ -122,6 +123,24 @@ def test_colours_of_a_mosaic_do_not_matter():
     light[1::2, 1::2] += 150
     mosaic = planted._replace(light=light, sigma_light=noise(light))
     assert dark_scale.optimise(*mosaic, GAIN, cfa=True).k == pytest.approx(1.2, rel=0.01)
+
+
+@pytest.mark.parametrize(("exptime_s", "temp_c"), [(36, -10), (228, -10), (120, -6)])
+@pytest.mark.parametrize("cfa", ["", "RGGB"])
+def test_a_whole_camera_is_scaled_within_one_percent(exptime_s, temp_c, cfa):
+    camera = Camera(5, shape=(391, 442), hot_fraction=0.005, cfa=cfa, glow_e_s=2.0)
+    gain, read_noise_adu = camera.design.gain_e_adu, camera.design.rdnoise_e / camera.design.gain_e_adu
+    bias = np.mean([camera.bias(i).data for i in range(10)], axis=0).astype(np.float32)
+    dark = np.mean([camera.dark(i, 120.0).data for i in range(N_DARKS)], axis=0).astype(np.float32) - bias
+    raw = camera.light(0, exptime_s=exptime_s, temp_c=temp_c).data
+    light = np.where(raw < 65535, raw - bias, np.float32(np.nan))
+    sigma_light = np.sqrt(read_noise_adu**2 + np.maximum(light, 0) / gain)
+    sigma_dark = np.sqrt((read_noise_adu**2 + np.maximum(dark, 0) / gain) / N_DARKS + read_noise_adu**2 / 10)
+    found = dark_scale.two_component(light, dark, sigma_light, sigma_dark, gain, cfa=bool(cfa))
+    warmer = 2 ** ((temp_c + 10) / camera.design.doubling_c)
+    assert found.hot.k == pytest.approx(exptime_s / 120 * warmer, rel=0.01)
+    assert abs(found.glow.k - exptime_s / 120) < 4 * found.glow.sigma_k
+    assert found.glow.sigma_k < 0.1 * exptime_s / 120
 
 
 def test_saturated_pixels_marked_as_no_data_are_left_out():

@@ -48,10 +48,11 @@ def test_model_follows_the_glow(cfa):
     assert np.abs(surface - truth)[inner].max() < 0.15 * 60
 
 
-def light(k, seed, n_stars=60, amplitude_adu=60):
+def light(k, seed, n_stars=60, amplitude_adu=60, reach_px=70):
     rng = np.random.default_rng(seed)
     yy, xx = np.mgrid[: SHAPE[0], : SHAPE[1]]
-    level = 300 + 0.2 * xx - 0.1 * yy + 2e-4 * (xx - 190) * (yy - 150) + k * planted(amplitude_adu)
+    vignetting = 1 - 3e-6 * ((xx - 180) ** 2 + (yy - 160) ** 2)
+    level = (300 + 0.2 * xx - 0.1 * yy) * vignetting + k * planted(amplitude_adu, reach_px)
     stars = zip(*rng.random((2, n_stars)) * [[SHAPE[1]], [SHAPE[0]]], strict=True)
     for x, y in stars:
         level += 10 ** rng.uniform(2, 4) * np.exp(-((xx - x) ** 2 + (yy - y) ** 2) / 4)
@@ -61,17 +62,17 @@ def light(k, seed, n_stars=60, amplitude_adu=60):
 @pytest.mark.parametrize("k", [0.5, 1.7])
 def test_share_of_the_glow_in_a_light_is_found_under_a_gradient_and_stars(k):
     fits = [glow.fit(light(k, seed), dark(60, seed + 50)) for seed in range(6)]
-    assert np.mean([fit.k for fit in fits]) == pytest.approx(k, abs=0.1)
+    assert np.mean([fit.k for fit in fits]) == pytest.approx(k, abs=0.12)
     pulls = [(fit.k - k) / fit.sigma_k for fit in fits]
     assert np.abs(pulls).max() < 4
-    assert max(fit.sigma_k for fit in fits) < 0.15
+    assert max(fit.sigma_k for fit in fits) < 0.2
 
 
 def test_noise_of_the_dark_does_not_lower_the_share():
-    fits = [glow.fit(light(1, seed, 0, 40), dark(40, seed + 9, sigma_adu=10)) for seed in range(16)]
+    fits = [glow.fit(light(1, seed, 0, 60, 40), dark(60, seed + 9, 15, 40)) for seed in range(16)]
     shares = np.array([fit.k for fit in fits])
-    # plain least squares gives 0.81
-    assert shares.mean() == pytest.approx(1, abs=0.06)
+    # plain least squares gives 0.3
+    assert shares.mean() == pytest.approx(1, abs=0.15)
 
 
 def test_colours_of_a_mosaic_do_not_matter():

@@ -15,7 +15,8 @@ from lostlight.science.calibrate.trouble import refuse
 
 BLOCK_PX = 16
 MIN_BLOCKS = 16
-SKY_DEGREE = 2
+SKY_DEGREE = 3
+"""Degree of the sky under a glow: vignetting is of second degree, that of a sky with a gradient of third."""
 PASSES = 50
 MAX_SIGMA = 3.0
 """Glow, in units of the noise of the sky, beyond which one factor for the whole dark is refused."""
@@ -102,7 +103,7 @@ def model(dark: NDArray[np.float32], *, cfa: bool = False) -> NDArray[np.float32
 
 
 def fit(light: NDArray[np.float32], dark: NDArray[np.float32], *, cfa: bool = False) -> Fit:
-    """Measure how much of the glow of a dark is in a light, over a sky that is a surface of second degree.
+    """Measure how much of the glow of a dark is in a light, over a sky that is a surface of third degree.
 
     Parameters
     ----------
