@@ -9,7 +9,7 @@ from lostlight.core import whole
 from lostlight.core.manifest import Manifest
 from lostlight.core.params import Params, PipelineConfig
 from lostlight.core.step import Step, find
-from lostlight.sim import local
+from lostlight.sim import darkroom, local
 from lostlight.vocab.steps import PLANT, SURVEY, TWIN_STEPS
 
 _TWIN = "planted"
@@ -25,7 +25,8 @@ def walk(
     LostlightError
         As `runner.run` does; the manifests before it are on disk.
     """
-    with local.skies_of(config.model_dump_json()):
+    text = config.model_dump_json()
+    with local.skies_of(text), darkroom.cameras_of(text):
         for step_id in steps:
             if step_id == "09_summary" and config.completeness.n_per_tile:
                 for twin_id in (PLANT, *TWIN_STEPS[1:]):

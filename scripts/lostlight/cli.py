@@ -66,7 +66,7 @@ def step(
     from lostlight import progress, runner
     from lostlight.core import log
     from lostlight.core.step import find
-    from lostlight.sim import local
+    from lostlight.sim import darkroom, local
 
     log.set_up(log_file)
     chosen = _params(step_id, params, config)
@@ -80,7 +80,8 @@ def step(
         policy=_policy(policy),
     )
     find(step_id)
-    with log.place(run=job.run_id, step=step_id), local.skies_of(chosen.model_dump_json()):
+    text = chosen.model_dump_json()
+    with log.place(run=job.run_id, step=step_id), local.skies_of(text), darkroom.cameras_of(text):
         with progress.shown(f"{step_id} {shard}".strip()) as report:
             manifest = runner.run(job, report)
         _conclude(manifest)

@@ -41,6 +41,8 @@ class Made:
     noise: Noise
     read: ReadRows
     """rows of the frames as they were combined"""
+    scale: float = 1.0
+    """what the stack was divided by to make the master"""
     warnings: Sequence[Warn] = ()
     stages: Sequence[Stage] = ()
     taken: Mapping[str, Master] = field(default_factory=dict)
@@ -85,7 +87,7 @@ def finish(unit: Unit, params: CalibrateParams, own: StackParams, out: Outputs, 
         method=_method(made, own),
         facts={**_facts(made), **made.facts},
         masters={role: taken.name for role, taken in made.taken.items()},
-        empirical=made.stack.combined.sigma_empirical,
+        empirical=made.stack.combined.sigma_empirical / np.float32(made.scale),
         flat=made.flat,
         warnings=warnings,
         step_px=2 if pattern else 1,

@@ -16,7 +16,7 @@ from lostlight.science.calibrate.levels import level
 from lostlight.science.calibrate.order import Stage
 from lostlight.science.calibrate.planes import Planes
 from lostlight.science.calibrate.trouble import Warn, refuse, warn
-from lostlight.science.stack.rule import Floats, ReadRows
+from lostlight.science.stack.rule import Floats, NoiseModel, ReadRows
 from lostlight.steps.calibrating import noise
 from lostlight.steps.calibrating.finish import Made, finish
 from lostlight.steps.calibrating.given import Master, Raw, master, number, raws, reader
@@ -70,7 +70,7 @@ def flat(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
             trimmed.shape,
             ready,
             measured(trimmed, 2 if frames[0].bayerpat else 1),
-            known.model if not by_colour else None,
+            _relative(known.model, float(np.mean(look.overall))) if by_colour else known.model,
             unit.lent,
             scales=None if by_colour or own.normalize == "none" else np.mean(look.overall) / np.array(look.overall),
             levels=look.overall,
@@ -88,9 +88,10 @@ def flat(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
         stages = [Stage("dark" if role != "bias" else role, True) for role in PEDESTALS if role in taken][:1]
         used = {role: taken[role] for role in PEDESTALS if role in taken}
         facts = {"level_adu": float(np.median(look.overall))}
+        scale = 1.0 if by_colour else float(np.mean(look.overall))
         return finish(
             unit, params, own, out,
-            Made(raw, trimmed, made, planes, known, ready, found, stages, used, facts, analysed),
+            Made(raw, trimmed, made, planes, known, ready, scale, found, stages, used, facts, analysed),
         )  # fmt: skip
 
 
@@ -151,6 +152,11 @@ def _one(
     whole = replace(planes, uncert=uncert, dq=quality)
     own = params.flat
     return flats.finish(whole, min_value=own.min_value, max_error=own.max_error, hot_mask=hot_mask, bayerpat=pattern)
+
+
+def _relative(model: NoiseModel | None, level_adu: float) -> NoiseModel | None:
+    """Give the noise of samples that were divided by this level: so many more electrons per unit."""
+    return replace(model, gain_e_adu=model.gain_e_adu * level_adu) if model else None
 
 
 def _hot(taken: Mapping[str, Master], params: CalibrateParams, pattern: str) -> NDArray[np.bool_] | None:

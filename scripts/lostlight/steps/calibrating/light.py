@@ -122,7 +122,9 @@ def _state(found: Master) -> MasterState:
 
 
 def _measured_read_noise(work: _Work) -> float:
-    return number(work.masters["bias"].header, "RDNOISE") if "bias" in work.masters else np.nan
+    """Read noise as the biases showed it, or the darks; electrons, or NaN."""
+    known = (number(work.masters[role].header, "RDNOISE") for role in ("bias", "dark") if role in work.masters)
+    return next((value for value in known if np.isfinite(value)), np.nan)
 
 
 def _exposed(work: _Work, params: CalibrateParams, gain: float, rdnoise: float) -> Exposed:

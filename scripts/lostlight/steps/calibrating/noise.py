@@ -50,7 +50,9 @@ def of_dark(name: str, frames: Sequence[Frame], trimmed: Trimmed, camera: Camera
     model = NoiseModel(measured_adu * per_e, per_e, pedestal) if known or is_bias else None
     stated = read_noise_of(frames, camera)
     warnings = _compare(name, measured_adu * gain, stated) if is_bias else ()
-    rdnoise = measured_adu * gain if is_bias and camera.rdnoise_e is None else stated
+    # darks hold the shot noise of their current too: better than not knowing, and a header knows better
+    is_measured = camera.rdnoise_e is None and (is_bias or not np.isfinite(stated))
+    rdnoise = measured_adu * gain if is_measured else stated
     return Noise(model if measured_adu > 0 else None, gain, rdnoise, warnings)
 
 

@@ -45,7 +45,7 @@ def report(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
     content = calibration.build(
         told,
         groups=[_group(each) for each in done.plan.groups],
-        matches=[_match(each) for each in done.plan.matches],
+        matches=_matches(done),
         params={name: plain[name] for name in _PARAMS},
         software={name: version(name) for name in _SOFTWARE},
         outputs=[(unit[role].name, atomic.sha256_file(unit[role])) for role in sorted(unit.inputs)],
@@ -89,10 +89,24 @@ def _group(group: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _match(match: Match) -> dict[str, Any]:
+def _matches(done: Planned) -> list[dict[str, Any]]:
+    """Tell matches once for all lights of a group that take the same masters, with the largest distance."""
+    home = {frame: group.id for group in done.plan.groups if group.kind == "light" for frame in group.frames}
+    alike: dict[tuple[str, str, str], Match] = {}
+    for match in done.plan.matches:
+        key = home.get(match.frame, match.frame), match.role, match.chosen
+        alike[key] = max(alike.get(key, match), match, key=_distance)
+    return [_match(target, match) for (target, _, _), match in alike.items()]
+
+
+def _distance(match: Match) -> float:
+    return match.candidate.distance if match.candidate else 0.0
+
+
+def _match(target: str, match: Match) -> dict[str, Any]:
     chosen = match.candidate
     return {
-        "target": match.frame,
+        "target": target,
         "role": match.role,
         "chosen": match.chosen,
         "distance": chosen.distance if chosen else None,

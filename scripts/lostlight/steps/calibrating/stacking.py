@@ -15,7 +15,7 @@ from lostlight.science.calibrate.planes import Planes
 from lostlight.science.calibrate.statistics import Statistics, statistics
 from lostlight.science.calibrate.trouble import Warn, refuse, warn
 from lostlight.science.stack.combine import combine
-from lostlight.science.stack.entropy import entropy_weights
+from lostlight.science.stack.entropy import EntropyWeights
 from lostlight.science.stack.rule import Combined, NoiseModel, ReadRows, Rule
 from lostlight.steps.calibrating.choice import rule_of
 from lostlight.steps.calibrating.raw import Trimmed
@@ -83,7 +83,7 @@ def stack(
     weights = _weights(params, frames, stats)
     rows = None
     if params.weights == "entropy":
-        rows = entropy_weights(len(frames), shape, read, params.entropy_tile_px)
+        rows = EntropyWeights(len(frames), shape, read, params.entropy_tile_px)
         warnings.append(warn("CAL225", name, "entropy grows with noise"))
     combined = combine(
         len(frames),
