@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lostlight.core.errors import LostlightError
+from lostlight.science.calibrate import debayer as module
 from lostlight.science.calibrate.cfa import PATTERNS, colour_masks, stored_pattern
 from lostlight.science.calibrate.debayer import METHODS, debayer
 from lostlight.science.calibrate.planes import Planes
@@ -120,6 +121,20 @@ def test_a_hole_too_large_to_fill_is_told():
     np.testing.assert_array_equal(made.dq & dq("NO_DATA") != 0, hole)
     np.testing.assert_array_equal(np.isnan(made.uncert), np.isnan(made.data))
     np.testing.assert_allclose(made.data[:, ~hole], even(shape=(21, 19))[:, ~hole], rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("rows", [2, 6, 20])
+def test_blocks_change_no_bit(monkeypatch, method, rows):
+    rng = np.random.default_rng(9)
+    shape = (21, 14)
+    bad = np.where(rng.random(shape) < 0.2, dq("BAD"), 0).astype(np.uint16)
+    seen = Planes(rng.normal(500, 80, shape).astype(np.float32), rng.random(shape, dtype=np.float32), bad)
+    whole = debayer(seen, "GBRG", method)
+    monkeypatch.setattr(module, "_ROWS", rows)
+    parts = debayer(seen, "GBRG", method)
+    for name in ("data", "uncert", "dq"):
+        assert getattr(whole, name).tobytes() == getattr(parts, name).tobytes()
 
 
 @pytest.mark.parametrize("method", METHODS)

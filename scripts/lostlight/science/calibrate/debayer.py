@@ -1,10 +1,13 @@
 """Colour from a colour-filter array: bilinear interpolation, or one colour pixel for each cell."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve
 
 from lostlight.science.calibrate.cfa import colour_masks
+from lostlight.science.calibrate.light_recipe import cut, three
 from lostlight.science.calibrate.planes import Planes
 from lostlight.science.calibrate.trouble import refuse
 from lostlight.vocab.bits import dq as bits
@@ -18,6 +21,9 @@ _NEAR = (_SQUARE, _CROSS, _SQUARE)
 
 _WIDE = np.outer([1, 2, 3, 2, 1], [1, 2, 3, 2, 1]) / 9.0
 """Weights where no near neighbour is good."""
+
+_ROWS, _HALO = 128, 2
+"""Rows worked on at once, and rows beyond them that windows reach: both even, so that each block begins a cell."""
 
 _UNFIT = bits("BAD", "HOT", "COLD", "COSMIC", "NO_DATA")  # unless they were repaired
 
@@ -60,10 +66,23 @@ def debayer(mosaic: Planes, pattern: str, method: str = "bilinear") -> Planes:
         raise refuse("CAL109", f"pixels of shape {mosaic.data.shape} are no mosaic of a colour-filter array")
     if method not in METHODS:
         raise refuse("CAL109", f"light.debayer is {method!r}, neither bilinear nor superpixel")
-    dq = np.zeros(mosaic.data.shape, np.uint16) if mosaic.dq is None else mosaic.dq
-    good = np.isfinite(mosaic.data) & ((dq & _UNFIT == 0) | (dq & bits("INTERPOLATED") != 0))
+    return _joined([_block(mosaic, pattern, method, y) for y in range(0, mosaic.data.shape[0], _ROWS)])
+
+
+def _block(mosaic: Planes, pattern: str, method: str, y: int) -> Planes:
+    """Make the colours of some rows, from these and those that their windows reach."""
+    before, after = (min(y, _HALO), _HALO) if method == "bilinear" else (0, 0)
+    part = Planes(*(cut(plane, slice(y - before, y + _ROWS + after)) for plane in three(mosaic)))
+    dq = np.zeros(part.data.shape, np.uint16) if part.dq is None else part.dq
+    good = np.isfinite(part.data) & ((dq & _UNFIT == 0) | (dq & bits("INTERPOLATED") != 0))
     average = _bilinear if method == "bilinear" else _superpixel
-    return average(mosaic, dq, good, colour_masks(pattern, mosaic.data.shape))
+    made = average(part, dq, good, colour_masks(pattern, part.data.shape))
+    return Planes(*(plane if plane is None else plane[..., before : before + _ROWS, :] for plane in three(made)))
+
+
+def _joined(blocks: Sequence[Planes]) -> Planes:
+    planes = zip(*map(three, blocks), strict=True)
+    return Planes(*(None if plane[0] is None else np.concatenate(plane, axis=-2) for plane in planes))
 
 
 def _bilinear(mosaic: Planes, dq: NDArray[np.uint16], good: NDArray[np.bool_], masks: NDArray[np.bool_]) -> Planes:

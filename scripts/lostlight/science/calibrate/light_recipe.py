@@ -67,7 +67,7 @@ class Recipe:
         changed = {"overscan_adu": self.overscan_adu[rows]} if np.ndim(self.overscan_adu) else {}
         for name in ("bias", "dark", "flat"):
             if (master := getattr(self, name)) is not None:
-                changed[name] = Planes(*(cut(plane, rows, columns) for plane in _three(master)))
+                changed[name] = Planes(*(cut(plane, rows, columns) for plane in three(master)))
         return replace(self, bad=cut(self.bad, rows, columns), **changed)
 
     def check(self, shape: tuple[int, ...]) -> None:
@@ -97,7 +97,8 @@ def _size(shape: tuple[int, ...]) -> str:
     return " x ".join(str(n) for n in reversed(shape))
 
 
-def _three(planes: Planes) -> tuple[NDArray[np.generic] | None, ...]:
+def three(planes: Planes) -> tuple[NDArray[np.generic] | None, ...]:
+    """Give pixels, uncertainty and quality bits."""
     return planes.data, planes.uncert, planes.dq
 
 
