@@ -115,6 +115,35 @@ def test_a_truncated_file_says_where_it_breaks_off(tmp_path, counts, kept):
     assert raised.value.facts == {"code": "CAL111", "offset": kept, "needed": 3254}
 
 
+def test_an_extension_whose_header_breaks_off_is_not_passed_over(tmp_path, counts):
+    path = mosaic(tmp_path / "m.fits", counts)
+    with fits.open(path) as hdus:
+        begins = hdus[2].fileinfo()["hdrLoc"]
+    path.write_bytes(path.read_bytes()[: begins + 1000])
+    with pytest.raises(BadImage, match=rf"CAL111: m\.fits breaks off at byte {begins + 1000}, in the header of HDU 2"):
+        frame_files.headers(path)
+
+
+def test_what_follows_the_last_hdu_is_not_looked_at(tmp_path, counts):
+    path = plain(tmp_path / "a.fits", counts)
+    path.write_bytes(path.read_bytes() + b"left over" * 500)
+    assert len(frame_files.headers(path)) == 1
+
+
+def test_gzip_is_known_by_its_content(tmp_path, counts):
+    path = plain(tmp_path / "a.fits", counts)
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    assert len(frame_files.headers(path)) == 1
+    np.testing.assert_array_equal(frame_files.read_frame(path)[0], counts)
+
+
+def test_letters_beyond_ascii_do_no_harm(tmp_path, counts):
+    path = plain(tmp_path / "a.fits", counts, SITE="Chateau", EXPTIME=2.0)
+    path.write_bytes(path.read_bytes().replace(b"Chateau", "Château".encode("latin-1")))
+    ((_, header),) = frame_files.headers(path)
+    assert header["EXPTIME"] == 2
+
+
 def test_missing_padding_is_not_a_fault(tmp_path, counts):
     path = plain(tmp_path / "a.fits", counts)
     path.write_bytes(path.read_bytes()[: 2880 + 11 * 17 * 2])

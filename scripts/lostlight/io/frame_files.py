@@ -28,6 +28,8 @@ _STRUCTURE = frozenset({
     "SIMPLE", "XTENSION", "BITPIX", "NAXIS", "EXTEND", "PCOUNT", "GCOUNT", "EXTNAME", "EXTVER", "CHECKSUM", "DATASUM",
     "BZERO", "BSCALE", "BLANK", "NEXTEND", "COMMENT", "HISTORY", "",
 })  # fmt: skip
+_BLOCK = 2880
+_GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20
 
 
@@ -116,7 +118,9 @@ def _hdus(path: Path, source: Path | bytes, *, packed: bool = False) -> Iterator
 
 
 def _source(path: Path) -> Path | bytes:
-    return _unzipped(path) if path.name.lower().endswith(".gz") else path
+    with path.open("rb") as stream:
+        is_gzip = stream.read(2) == _GZIP  # some programs compress and keep the name
+    return _unzipped(path) if is_gzip else path
 
 
 def _unzipped(path: Path) -> bytes:
@@ -146,20 +150,21 @@ def _unzipped(path: Path) -> bytes:
 
 def _check_whole(path: Path, source: Path | bytes) -> None:
     """Compare the bytes that the headers ask for with those there are."""
+    size = len(source) if isinstance(source, bytes) else path.stat().st_size
     with path.open("rb") if isinstance(source, Path) else BytesIO(source) as stream:
         begins = stream.read(24)
-    if not begins.startswith(b"SIMPLE"):
-        raise broken(f"{path.name} is not a FITS file: it begins with {begins!r}")
-    with _hdus(path, source, packed=True) as hdus:
-        size = len(source) if isinstance(source, bytes) else path.stat().st_size
-        for number, hdu in enumerate(hdus):
-            needed = hdu.fileinfo()["datLoc"] + hdu.size
+        if not begins.startswith(b"SIMPLE"):
+            raise broken(f"{path.name} is not a FITS file: it begins with {begins!r}")
+        with _hdus(path, source, packed=True) as hdus:
+            ends = [hdu.fileinfo()["datLoc"] + hdu.size for hdu in hdus]
+        for number, needed in enumerate(ends):
             if needed > size:
-                raise broken(
-                    f"{path.name} breaks off at byte {size}: HDU {number} needs {needed} bytes",
-                    offset=size,
-                    needed=needed,
-                )
+                said = f"{path.name} breaks off at byte {size}: HDU {number} needs {needed} bytes"
+                raise broken(said, offset=size, needed=needed)
+        # astropy passes over an extension whose header breaks off
+        stream.seek(-(-ends[-1] // _BLOCK) * _BLOCK)
+        if stream.read(8) == b"XTENSION":
+            raise broken(f"{path.name} breaks off at byte {size}, in the header of HDU {len(ends)}", offset=size)
 
 
 def _is_frame_hdu(hdu: Any) -> bool:
