@@ -119,6 +119,22 @@ def test_law_of_temperature_is_found_for_each_class():
     assert laws[0].sigma_beta_k < 100
 
 
+def test_noise_does_not_steepen_the_law_of_temperature():
+    rng = np.random.default_rng(10)
+    at_ten = rng.exponential(0.3, (300, 310))
+    temperatures_c = (-10.0, 0.0, 10.0)
+    rates = [
+        (at_ten * np.exp(-6500 * (1 / (t + 273.15) - 1 / 283.15)) + rng.normal(0, 0.1, at_ten.shape)).astype(np.float32)
+        for t in temperatures_c
+    ]
+    blind = dark_rate.temperature_law(temperatures_c, rates)
+    told = dark_rate.temperature_law(temperatures_c, rates, 0.1)
+    assert min(law.beta_k for law in blind) < -6500 * 1.05
+    for law in told:
+        assert law.lowest_adu_s >= 0.5
+        assert law.beta_k == pytest.approx(-6500, rel=0.03)
+
+
 def test_noise_alone_has_no_law_of_temperature():
     rng = np.random.default_rng(9)
     rates = [rng.normal(0, 1, (60, 70)).astype(np.float32) for _ in range(3)]

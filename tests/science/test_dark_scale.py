@@ -86,6 +86,18 @@ def test_planted_factors_are_found_within_one_percent(k, seed):
     assert abs(found.k - k) < 4.5 * found.sigma_k
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("k", PLANTED)
+def test_planted_factors_are_found_over_many_scenes(k):
+    for seed in range(100, 125):
+        rng = np.random.default_rng(seed)
+        shape = tuple(rng.integers(400, 1100, 2))
+        planted = scene(k, seed, shape=shape, hot=rng.uniform(0.004, 0.03), n_stars=int(rng.integers(0, 800)))
+        found = dark_scale.optimise(*planted, GAIN)
+        assert found.ok
+        assert abs(found.k - k) / k <= 0.01 + 3 * found.sigma_k / k
+
+
 def test_the_error_is_the_scatter():
     pulls = []
     for seed in range(12):

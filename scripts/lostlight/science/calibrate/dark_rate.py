@@ -14,6 +14,7 @@ MAX_CHI2_NU = 5.0
 ROWS = 128
 ZERO_C_K = 273.15
 MIN_TEMPERATURES = 3
+MIN_RATE_SIGMA = 5.0
 
 Plane = NDArray[np.float32]
 
@@ -88,7 +89,12 @@ def rate(exposures_s: Sequence[float], darks: Sequence[Plane], sigmas: Sequence[
 
 
 def temperature_law(
-    temperatures_c: Sequence[float], rates: Sequence[Plane], n_classes: int = 4, min_pixels: int = 100
+    temperatures_c: Sequence[float],
+    rates: Sequence[Plane],
+    sigma_adu_s: Plane | float = 0.0,
+    *,
+    n_classes: int = 4,
+    min_pixels: int = 100,
 ) -> list[TemperatureLaw]:
     """Fit how dark current grows with temperature, apart for pixels of low and of high dark current.
 
@@ -98,6 +104,9 @@ def temperature_law(
         Temperatures, Celsius; three or more.
     rates : sequence of ndarray, each of shape (ny, nx), float32, adu per second
         Dark current at each of them; NaN is no data.
+    sigma_adu_s : ndarray of the same shape, or float, adu per second
+        One standard deviation of the rate at the highest temperature. Pixels below five times that are left out:
+        chance would decide on their class.
     n_classes : int
         Classes of pixels: of equal width in the logarithm of the rate at the highest temperature.
     min_pixels : int
@@ -118,6 +127,7 @@ def temperature_law(
         raise refuse("CAL109", f"a law of temperature needs three temperatures, not {list(temperatures_c)}")
     warmest = rates[int(kelvin.argmax())]
     usable = np.logical_and.reduce([np.isfinite(plane) for plane in rates]) & (warmest > 0)
+    usable &= warmest >= MIN_RATE_SIGMA * np.asarray(sigma_adu_s)
     if not usable.any():
         return []
     edges = np.geomspace(np.quantile(warmest[usable], 0.01), warmest[usable].max(), n_classes + 1)
