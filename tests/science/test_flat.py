@@ -7,9 +7,12 @@ from hypothesis import strategies as st
 
 from lostlight.core.errors import LostlightError
 from lostlight.science.calibrate.flat import finish
+from lostlight.science.calibrate.levels import level
 from lostlight.science.calibrate.light import calibrate_light
 from lostlight.science.calibrate.light_recipe import Recipe
 from lostlight.science.calibrate.planes import Planes
+from lostlight.science.stack.combine import combine
+from lostlight.science.stack.rule import NoiseModel, Rule
 from lostlight.vocab.bits import dq
 
 SHAPE = (61, 47)
@@ -164,6 +167,27 @@ def test_the_unit_of_a_flat_does_not_matter(power, is_cfa):
     np.testing.assert_allclose(
         finish(scaled, bayerpat=pattern).uncert, finish(made, bayerpat=pattern).uncert, rtol=1e-6
     )
+
+
+@pytest.mark.parametrize("reject", ["noise_model", "winsorized"])
+def test_an_outlier_of_one_flat_among_flats_of_all_levels_is_found(reject):
+    """40 percent too bright in a faint flat is still fainter than the bright ones: only scaled flats show it."""
+    rng = np.random.default_rng(12)
+    response = vignetting((17, 13))
+    flats = [rng.normal(n * response, np.sqrt(n)).astype(np.float32) for n in np.linspace(10000, 30000, 10)]
+    flats[2][8, 6] *= 1.4
+    levels = [level(flat, "median_center").item() for flat in flats]
+
+    def read(frame, y0, y1, out):
+        out[:] = flats[frame][y0:y1]
+
+    noise = NoiseModel(rdnoise_e=0, gain_e_adu=1) if reject == "noise_model" else None
+    scales = np.mean(levels) / np.array(levels)
+    made = combine(10, response.shape, read, Rule(reject=reject, low=4, high=4, noise=noise), scales=scales)
+    flat = finish(Planes(made.data, made.sigma, None))
+    truth = response / np.median(response)
+    assert flat.data[8, 6] / truth[8, 6] == pytest.approx(1, abs=0.01)
+    np.testing.assert_allclose(flat.data, truth, rtol=0.02)
 
 
 def test_a_pedestal_left_in_inverts_the_vignetting():
