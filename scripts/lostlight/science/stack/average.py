@@ -71,7 +71,7 @@ def _mask(x: Floats, kept: Kept) -> NDArray[np.bool_]:
 
 def _weighted(x: Floats, keep: NDArray[np.bool_], centre: Floats, weights: Floats) -> NDArray[np.float64]:
     each = np.where(keep, weights, 0).astype(np.float64)
-    return total(each * np.where(keep, x - centre, 0)) / total(each)
+    return total(each * np.where(keep, x - centre.astype(np.float64), 0)) / total(each)
 
 
 def _share(keep: NDArray[np.bool_], weights: Floats) -> NDArray[np.float64]:
@@ -97,7 +97,7 @@ def _adaptive(kept: Kept, centre: Floats, mean: NDArray[np.float64], iterations:
     """Auto-adaptive weighted average about `centre`: samples count less the further they are (Stetson 1989)."""
     rank = np.arange(len(kept.columns))[:, None]
     inside = (rank >= kept.lo) & (rank < kept.hi)
-    d = np.where(inside, kept.columns - centre, 0).astype(np.float64)
+    d = np.where(inside, kept.columns - centre.astype(np.float64), 0)
     n, value = kept.hi - kept.lo, mean
     for _ in range(iterations):
         distance2 = (d - value) ** 2

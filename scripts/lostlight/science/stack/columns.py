@@ -64,13 +64,17 @@ def moments(x: Floats, lo: Ints, hi: Ints, centre: Floats) -> tuple[NDArray[np.f
     first, second, d = np.zeros(x.shape[1]), np.zeros(x.shape[1], F), np.empty(x.shape[1], F)
     start, stop = int(lo.max(initial=0)), int(hi.min(initial=len(x)))
     for rank in range(int(lo.min(initial=len(x))), int(hi.max(initial=0))):
-        np.subtract(x[rank], centre, out=d)
+        sample = x[rank]
         if not start <= rank < stop:
-            d[(rank < lo) | (rank >= hi)] = 0
-        first += d
+            inside = (rank >= lo) & (rank < hi)
+            np.subtract(np.where(inside, sample, centre), centre, out=d)
+            first += np.where(inside, sample, F(0))
+        else:
+            np.subtract(sample, centre, out=d)
+            first += sample
         np.multiply(d, d, out=d)
         second += d
-    return first, second
+    return first - (hi - lo) * centre.astype(np.float64), second
 
 
 def clamped(x: Floats, lo: Ints, hi: Ints, centre: Floats, bound: Floats) -> tuple[Floats, Floats]:

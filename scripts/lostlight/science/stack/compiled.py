@@ -33,7 +33,7 @@ def moments(x: Floats, lo: Ints, hi: Ints, centre: Floats) -> tuple[np.ndarray, 
     """Add up differences and squares, as `lostlight.science.stack.columns.moments`."""
     first, second = np.zeros(x.shape[1]), np.zeros(x.shape[1], F)
     add_up(x, lo, hi, centre, first, second)
-    return first, second
+    return first - (hi - lo) * centre.astype(np.float64), second
 
 
 def clamped(x: Floats, lo: Ints, hi: Ints, centre: Floats, bound: Floats) -> tuple[Floats, Floats]:
@@ -66,7 +66,7 @@ def exchange(x: np.ndarray, columns: np.ndarray, pairs: np.ndarray) -> None:
 def add_up(
     x: np.ndarray, lo: np.ndarray, hi: np.ndarray, centre: np.ndarray, first: np.ndarray, second: np.ndarray
 ) -> None:
-    """Add differences from the centre to `first`, and their squares to `second`."""
+    """Add samples to `first`, and squares of their differences from the centre to `second`."""
     for start in range(0, x.shape[1], BLOCK):
         part = slice(start, min(start + BLOCK, x.shape[1]))
         from_, to, middle, ones, squares = lo[part], hi[part], centre[part], first[part], second[part]
@@ -76,12 +76,13 @@ def add_up(
             if whole_from <= i < whole_to:
                 for p in range(row.size):
                     d = row[p] - middle[p]
-                    ones[p] += d
+                    ones[p] += row[p]
                     squares[p] += d * d
             else:
                 for p in range(row.size):
-                    d = row[p] - middle[p] if (i >= from_[p]) & (i < to[p]) else ZERO
-                    ones[p] += d
+                    inside = (i >= from_[p]) & (i < to[p])
+                    d = row[p] - middle[p] if inside else ZERO
+                    ones[p] += row[p] if inside else ZERO
                     squares[p] += d * d
 
 

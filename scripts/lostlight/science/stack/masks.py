@@ -16,6 +16,8 @@ from lostlight.science.stack.rule import SHORTEST, NoiseModel, Rule
 
 Bools = NDArray[np.bool_]
 Judge = Callable[[Floats, Bools, NDArray[np.intp]], tuple[Bools, Bools, NDArray]]
+SAME = 1e-6
+"""Distances that differ by no more than this fraction are equal."""
 FIT_SCALES = {"gauss": float(np.sqrt(np.pi / 2)), "siril": 1.0, "pixinsight": 2.0}
 
 
@@ -53,12 +55,13 @@ def sieve(x: Floats, n: Ints, rule: Rule, judge: Judge) -> tuple[Bools, Bools]:
 
 
 def _nearest(rejected: Bools, distance: NDArray, missing: NDArray) -> Bools:
-    """Mark the `missing` nearest of the rejected samples of each column, with ties."""
+    """Mark the `missing` nearest of the rejected samples of each column, with ties up to rounding."""
     back = np.zeros_like(rejected)
     short = np.flatnonzero(missing > 0)
     if short.size:
         far = np.where(pick(rejected, short), pick(distance, short), np.inf)
-        back[:, short] = pick(rejected, short) & (far <= at_rank(np.sort(far, axis=0), missing[short] - 1))
+        furthest = at_rank(np.sort(far, axis=0), missing[short] - 1)
+        back[:, short] = pick(rejected, short) & (far <= (1 + SAME) * furthest)
     return back
 
 
@@ -96,7 +99,8 @@ def line_through_ranks(rule: Rule) -> Judge:
         rank = np.where(inside, np.arange(len(x))[:, None] - (n - 1) / 2, 0)
         slope, level = _least_absolute(rank, y, n) if rule.fit == "lad" else _least_squares(rank, y, n)
         residual = np.where(inside, y - level - slope * rank, 0)
-        width = scale * total(abs(residual)) / n
+        # A line through all samples leaves rounding errors, and they must not reject each other.
+        width = np.maximum(scale * total(abs(residual)) / n, np.finfo(F).eps * abs(y).max(axis=0))
         residual = _to_frames(residual, order)
         return residual < -rule.low * width, residual > rule.high * width, abs(residual)
 
@@ -113,8 +117,9 @@ def _least_absolute(rank: NDArray, y: NDArray, n: NDArray) -> tuple[NDArray, NDA
     low, high = np.zeros(y.shape[1]), np.maximum(np.diff(y, axis=0), 0).max(axis=0)
     for _ in range(60):
         slope = (low + high) / 2
-        level = _median_of(y - slope * rank, inside)
-        rises = total(np.where(inside, rank * np.sign(y - level - slope * rank), 0)) > 0
+        rest = y - slope * rank
+        level = _median_of(rest, inside)
+        rises = total(np.where(inside, rank * np.sign(rest - level), 0)) > 0
         low, high = np.where(rises, slope, low), np.where(rises, high, slope)
     return slope, level
 
