@@ -26,6 +26,7 @@ import yaml
 from lostlight import progress
 from lostlight.core import config
 from lostlight.core.errors import ConfigError, ContractError, LostlightError
+from lostlight.core.params import CalibrateParams
 from lostlight.vocab.steps import FRAMES, STEPS, SURVEY, WHOLE, rule
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,6 +77,8 @@ def launch(
     if settings.run.workers:
         command += ["--cores", str(settings.run.workers)]
     if dry_run:
+        if settings.calibrate.frames:
+            click.echo(_frames_plan(settings.calibrate))
         with tempfile.TemporaryDirectory() as scratch:
             laid = _write(content, Path(scratch))
             return subprocess.call([*command, "--configfile", str(laid), "--dry-run", "--quiet", "rules"])
@@ -84,6 +87,15 @@ def launch(
             failed.unlink()  # what an earlier attempt died of is no news of this one
         laid = _write(content, folder)
         return _conclude(folder, _watch([*command, "--configfile", str(laid)], settings.run.id))
+
+
+def _frames_plan(params: CalibrateParams) -> str:
+    """Tell what calibration would do with the frames."""
+    from lostlight.sim import darkroom
+    from lostlight.steps.calibrating import planning
+
+    with darkroom.cameras_of(params.model_dump_json()):
+        return planning.told(planning.planned(params))
 
 
 def _write(content: Mapping[str, Any], folder: Path) -> Path:

@@ -11,6 +11,7 @@ import click
 
 from lostlight import __version__
 from lostlight.core.errors import STORAGE, ConfigError, LostlightError, StorageError
+from lostlight.library_cli import library
 
 
 class _Group(click.Group):
@@ -174,9 +175,47 @@ def demo() -> None:
     click.echo(f"report: {folder / '09_summary/products/report.html'}")
 
 
+@cli.command()
+@click.option("--frames", help="folder of raw frames, or table with a column path; default: that of the configuration")
+@click.option("--config", "-c", multiple=True, type=click.Path(path_type=Path), help="configuration files")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="any key of the configuration; repeatable")
+@click.option("--out", "-o", type=click.Path(path_type=Path), help="also write the plan as CSV, to be edited")
+def plan(frames: str | None, config: tuple[Path, ...], settings: tuple[str, ...], out: Path | None) -> None:
+    """Say what calibration would do with a folder of raw frames, and do nothing."""
+    from lostlight.core import config as configuration
+    from lostlight.sim import darkroom
+    from lostlight.steps.calibrating import planning
+
+    overlay: dict[str, Any] = {"calibrate": {"frames": frames}} if frames else {}
+    for setting in settings:
+        overlay = configuration.merge(overlay, configuration.parse_setting(setting))
+    params = configuration.load(config, overlay).calibrate
+    with darkroom.cameras_of(params.model_dump_json()):
+        done = planning.planned(params)
+    click.echo(planning.told(done))
+    if out:
+        planning.write(done, out)
+        click.echo(f"plan: {out}; edit it, and name it in calibrate.plan")
+
+
 @cli.group()
 def sky() -> None:
     """The simulated sky."""
+
+
+@sky.command("frames")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--seed", type=click.IntRange(min=0), default=20, show_default=True, help="which camera")
+@click.option("--cfa", is_flag=True, help="a camera with a colour-filter array")
+def frames_of_a_camera(folder: Path, seed: int, cfa: bool) -> None:
+    """Write the raw frames of a simulated camera: biases, darks, flats and lights of one night."""
+    from lostlight.sim.camera_frames import write_frames
+
+    if folder.exists() and any(folder.iterdir()):
+        raise ConfigError(f"{folder} is not empty", hint="give a new folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_frames(folder, seed, **({"cfa": "RGGB"} if cfa else {}))
+    click.echo(f"raw frames: {folder}")
 
 
 @sky.command()
@@ -189,6 +228,9 @@ def serve(seed: int, port: int, faults: tuple[str, ...], attached: bool) -> None
     from lostlight.sim import local
 
     local.serve_forever(seed, port, faults, announce=lambda url: click.echo(url), attached=attached)
+
+
+cli.add_command(library)
 
 
 def _params(step_id: str, text: str, config: tuple[Path, ...]) -> Any:

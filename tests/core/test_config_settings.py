@@ -33,6 +33,10 @@ def test_a_bare_off_is_the_word(tmp_path, value, word):
     assert config.load([path]).calibrate.lacosmic.enable == word
 
 
+def test_a_bare_number_is_the_word():
+    assert config.check({"calibrate": {"output": {"tiff": 16}}}).calibrate.output.tiff == "16"
+
+
 def test_own_frames_are_searched_where_they_are():
     settled = config.check({"download": {"source": "frames"}, "calibrate": {"frames": "night"}})
     assert settled.tiles.mode == "frames"

@@ -16,13 +16,16 @@ class Params(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _off_is_a_word(cls, content: Any) -> Any:
-        # YAML reads a bare off or on as false or true.
+    def _words_stay_words(cls, content: Any) -> Any:
+        # YAML reads a bare off as false, and 16 as a number, where one of a list of words is meant.
         if not isinstance(content, dict):
             return content
-        words = {False: "off", True: "on"}
         choices = {name: get_args(info.annotation) for name, info in cls.model_fields.items()}
-        return {
-            key: words[value] if isinstance(value, bool) and words[value] in choices.get(key, ()) else value
-            for key, value in content.items()
-        }
+        words = {key: _word(value) for key, value in content.items()}
+        return {key: words[key] if words[key] in choices.get(key, ()) else value for key, value in content.items()}
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value) if isinstance(value, int) else ""

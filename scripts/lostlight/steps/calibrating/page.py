@@ -10,13 +10,13 @@ from astropy.table import Table
 from lostlight.core import atomic
 from lostlight.core.params.calibrate import CalibrateParams
 from lostlight.core.step import Outputs, Result, Unit
-from lostlight.io import plan_file, tables
+from lostlight.io import tables
 from lostlight.report import calibration, calibration_page
 from lostlight.science.calibrate.plan_model import Match
-from lostlight.science.calibrate.plan_text import table
 from lostlight.science.calibrate.trouble import warn
 from lostlight.steps.calibrating import product
-from lostlight.steps.calibrating.planning import Planned, planned
+from lostlight.steps.calibrating.planning import Planned, planned, write
+from lostlight.steps.calibrating.planning import told as planned_text
 from lostlight.steps.calibrating.units import TOLD
 from lostlight.vocab.columns import COLUMNS, FRAMES
 
@@ -27,9 +27,9 @@ _PARAMS = ("bias", "dark", "flat_dark", "flat", "match", "cosmetic", "lacosmic",
 def plan(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
     """Write the plan, to be read and edited, and the table of frames."""
     done = planned(params)
-    plan_file.write(out["plan"], done.plan.rows)
+    write(done, out["plan"])
     tables.write(_frames(done), out["frames"], FRAMES)
-    atomic.write_text(out["told"], table(done.plan))
+    atomic.write_text(out["told"], planned_text(done))
     warnings = [str(each) for each in (*done.found.warnings, *done.plan.warnings)]
     skipped = [f"{code} {path}: {why}" for path, code, why in done.found.skipped]
     kinds = [frame.imagetyp for frame in done.found.frames]

@@ -13,6 +13,7 @@ from lostlight.science.calibrate.groups import Group
 from lostlight.science.calibrate.plan import make_plan
 from lostlight.science.calibrate.plan_edit import replan
 from lostlight.science.calibrate.plan_model import Plan, PlanSettings
+from lostlight.science.calibrate.plan_text import table
 from lostlight.science.calibrate.shelf import group_of
 from lostlight.steps.calibrating.ingest import Ingested, ingest
 from lostlight.vocab.calibration import KINDS, MASTERS
@@ -43,6 +44,19 @@ def planned(params: CalibrateParams) -> Planned:
     else:
         plan = make_plan(found.frames, settings, shelf)
     return Planned(found, plan, stock)
+
+
+def told(done: Planned) -> str:
+    """Give the plan as text, with what ingest has to say."""
+    skipped = [f"  left out: {path}: {why}" for path, _, why in done.found.skipped]
+    heard = [f"  {warning}\n    -> {warning.hint}" for warning in done.found.warnings]
+    notes = ["frames", f"  {len(done.found.frames)} frames in {done.found.folder.name}", *skipped, *heard]
+    return "\n".join([*notes, "", table(done.plan)])
+
+
+def write(done: Planned, path: Path) -> None:
+    """Write the plan as CSV."""
+    plan_file.write(path, done.plan.rows)
 
 
 def settings_of(params: CalibrateParams) -> PlanSettings:
