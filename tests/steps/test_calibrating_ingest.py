@@ -6,10 +6,13 @@ import shutil
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 
 from lostlight.core.errors import BadImage, ConfigError
 from lostlight.core.params.calibrate import CalibrateParams
+from lostlight.io import tables
 from lostlight.steps.calibrating.ingest import ingest
+from lostlight.vocab.columns import FRAMES
 
 FULL = {"INSTRUME": "Cam 9", "EXPTIME": 30.0, "CCD-TEMP": -10.0, "EGAIN": 1.5, "RDNOISE": 5.0, "FILTER": "R",
         "DATE-OBS": "2024-03-10T22:00:00"}  # fmt: skip
@@ -222,3 +225,14 @@ def test_real_lights_without_a_type_come_with_a_table(shared_data, tmp_path):
     assert len(found.frames) == 11
     assert {each.session for each in found.frames} == {"2017-12-19"}
     assert all(found.paths[each.frame_id].is_file() for each in found.frames)
+
+
+def test_the_table_of_frames_that_is_written_can_be_read_again(tmp_path):
+    """Who wants to correct what headers say edits a copy of the table, laid beside the frames."""
+    mosaic(tmp_path / "m.fits")
+    frame(tmp_path / "night" / "f.fits", "Flat Dark", 1, BAYERPAT="RGGB", BIASSEC="[1:4,1:11]")
+    found = take(tmp_path)
+    columns = {name: [getattr(each, name) for each in found.frames] for name in FRAMES}
+    tables.write(Table(columns), tmp_path / "plan.frames.csv", FRAMES)
+    again = take(tmp_path / "plan.frames.csv")
+    assert [repr(each) for each in again.frames] == [repr(each) for each in found.frames]
