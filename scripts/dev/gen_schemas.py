@@ -7,7 +7,9 @@ import json
 import sys
 
 from gen_docs import ROOT, settle
+from pydantic import BaseModel
 
+from lostlight.core.calibration_report import CalibrationReport
 from lostlight.core.manifest import Manifest
 from lostlight.core.params import PipelineConfig
 from lostlight.vocab import columns
@@ -18,7 +20,12 @@ DRAFT = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
 
 def main() -> int:
     """Write the schemas, or with --check tell which are not fresh."""
-    contents = {"pipeline.schema.json": pipeline(), "manifest.schema.json": manifest(), "columns.json": column_list()}
+    contents = {
+        "pipeline.schema.json": pipeline(),
+        "manifest.schema.json": renamed(Manifest),
+        "calibration_report.schema.json": renamed(CalibrationReport),
+        "columns.json": column_list(),
+    }
     return settle({SCHEMAS / name: json.dumps(content, indent=1) + "\n" for name, content in contents.items()})
 
 
@@ -27,9 +34,9 @@ def pipeline() -> dict:
     return {**DRAFT, **PipelineConfig.model_json_schema()}
 
 
-def manifest() -> dict:
-    """Schema of a manifest, under the names the file uses."""
-    schema = Manifest.model_json_schema(mode="serialization")
+def renamed(model: type[BaseModel]) -> dict:
+    """Schema of a manifest or report, under the names the file uses."""
+    schema = model.model_json_schema(mode="serialization")
     schema["properties"] = {"schema": schema["properties"].pop("schema_"), **schema["properties"]}
     return {**DRAFT, **schema}
 

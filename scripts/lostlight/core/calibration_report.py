@@ -51,6 +51,7 @@ class Histogram(_Record):
     scale: Number
     low: Number
     high: Number
+    step: int = 0
     counts: tuple[int, ...]
     under: int
     over: int

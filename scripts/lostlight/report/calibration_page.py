@@ -72,6 +72,8 @@ def _environment() -> jinja2.Environment:
         "number": calibration_words.number,
         "percent": calibration_words.percent,
         "method": calibration_words.method,
+        "label": calibration_words.label,
+        "role": calibration_words.role,
         "anchor": lambda text: "u-" + "".join(sign if sign.isalnum() else f"-{ord(sign):x}-" for sign in text),
     }
     return environment
@@ -93,11 +95,15 @@ def _troubles(warnings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _grouped(matches: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
-    targets: dict[str, list[Mapping[str, Any]]] = {}
+def _grouped(matches: Sequence[Mapping[str, Any]]) -> list[tuple[list[str], list[Mapping[str, Any]]]]:
+    """Gather what each target takes; targets that take the same are told together, by the first of them."""
+    taken: dict[str, list[Mapping[str, Any]]] = {}
     for match in matches:
-        targets.setdefault(match["target"], []).append(match)
-    return list(targets.items())
+        taken.setdefault(match["target"], []).append(match)
+    alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for target, roles in taken.items():
+        alike.setdefault(tuple((match["role"], match["chosen"]) for match in roles), []).append(target)
+    return [(targets, taken[targets[0]]) for targets in alike.values()]
 
 
 def _scales(lights: Sequence[Mapping[str, Any]]) -> tuple[float, float] | None:

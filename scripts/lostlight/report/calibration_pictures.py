@@ -48,7 +48,7 @@ def draw(
     name, extra = record["id"], extra or {}
     values = {bit.name: bit.value for bit in DQ}
     if record["kind"] == "bpm":
-        return {name: overlay.dq_overlay(0 * data, data.astype("uint16"), values, max_px)}
+        return {name: overlay.dq_overlay(None, data.astype("uint16"), values, max_px)}
     drawn: dict[str, bytes] = {}
     if before is None:
         drawn[name] = preview.preview(data, dq, max_px)

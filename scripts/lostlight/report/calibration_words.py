@@ -47,6 +47,7 @@ _REJECT = {
     "avsigclip": "samples beyond {low:g} and {high:g} averaged sigma rejected",
     "expression": "samples rejected where {expression}",
 }
+_UNITS = {"s": "s", "c": "°C", "adu": "adu", "e": "e", "px": "px", "deg": "°"}
 _WEIGHTS = {
     "noise": "weights by inverse variance",
     "exposure": "weights by exposure time",
@@ -82,6 +83,19 @@ def number(value: float | None, digits: int = 4) -> str:
     if 1000 <= abs(value) < 1e7:
         return f"{value:,.1f}"
     return f"{value:.{digits}g}"
+
+
+def label(key: str) -> str:
+    """Turn the name of a fact into words, its unit at the end: ``exptime_s`` is "exptime, s"."""
+    stem, _, unit = key.rpartition("_")
+    if stem and unit in _UNITS:
+        return f"{stem.replace('_', ' ')}, {_UNITS[unit]}"
+    return key.replace("_", " ")
+
+
+def role(name: str) -> str:
+    """Name what a master is to a light."""
+    return {"bpm": "bad pixels"}.get(name, name.replace("_", " "))
 
 
 def percent(value: float | None) -> str:

@@ -40,6 +40,7 @@ def histogram(name: str, found: Mapping[str, Any], unit: str) -> str:
     else:
         axes.locator_params(axis="x", nbins=5)
     axes.set_yticks([])
+    axes.set_yticks([], minor=True)
     style.labels(axes, {"x": f"pixel value{f', {unit}' if unit else ''}", "y": "pixels"})
     total = sum(found["counts"]) + found["under"] + found["over"]
     words = f"Histogram of {total:,} pixels about {found['center']:.5g} {unit}".strip()
@@ -79,8 +80,8 @@ def _shown(found: Mapping[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.fl
     merge = max(len(counts) // _SHOWN_BINS, 1)
     chosen = list(range(0, len(counts), merge))
     narrow = np.diff(every[[*chosen, len(counts)]]).min()
-    if 0 < narrow < 2 and every[-1] - every[0] > 50:
-        chosen = _at_least(every, chosen, 2.0)
+    if narrow < 2 * found["step"]:
+        chosen = _at_least(every, chosen, 2.0 * found["step"])
     merged = every[[*chosen, len(counts)]]
     return merged, np.add.reduceat(counts, chosen) / np.diff(merged)
 

@@ -27,16 +27,17 @@ BITS: dict[str, Colour] = {
 VERDICTS: dict[str, Colour] = {"good": GREEN, "fair": AMBER, "poor": (200, 40, 30)}
 _TINT = 0.35
 _DIM = 0.55
+_GROUND = 26
 _GREW_BELOW_PX = 400
 
 
-def dq_overlay(data: NDArray, dq: NDArray, values: Mapping[str, int], max_px: int = 2048) -> bytes:
+def dq_overlay(data: NDArray | None, dq: NDArray, values: Mapping[str, int], max_px: int = 2048) -> bytes:
     """Colour the pixels that have quality bits over a dimmed picture; marks grow by a pixel where the picture is large.
 
     Parameters
     ----------
-    data : ndarray, shape (ny, nx) or (3, ny, nx)
-        Pixels, any unit.
+    data : ndarray, shape (ny, nx) or (3, ny, nx), or None
+        Pixels, any unit; without them the ground is dark.
     dq : ndarray, shape (ny, nx), uint16
         Quality bits.
     values : mapping of str to int
@@ -44,9 +45,11 @@ def dq_overlay(data: NDArray, dq: NDArray, values: Mapping[str, int], max_px: in
     max_px : int
         Longest side of the picture.
     """
-    plane = data if data.ndim == 2 else data.mean(axis=0)
-    base = np.repeat((_DIM * grey(plane, dq, max_px))[..., np.newaxis], 3, axis=-1)
     bits = shrink_marks(dq, max_px)[::-1]
+    base = np.full((*bits.shape, 3), _GROUND, np.float64)
+    if data is not None:
+        plane = data if data.ndim == 2 else data.mean(axis=0)
+        base[:] = _DIM * grey(plane, dq, max_px)[..., np.newaxis]
     for name, colour in BITS.items():
         marked = (bits & np.uint16(values[name])) != 0
         base[_grown(marked)] = colour

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lostlight.science.calibrate.flat_checks import FlatAnalysis, advice
 from lostlight.science.calibrate.frame_checks import noise_ratio
 from lostlight.science.calibrate.over_correction import Correction
+from lostlight.science.calibrate.plan_model import Plan
 from lostlight.science.calibrate.planes import Planes
 from lostlight.science.calibrate.statistics import Statistics, dq_counts, histogram, statistics
 from lostlight.science.calibrate.trouble import Warn
@@ -106,6 +107,28 @@ def unit_record(
         "correction": correction.plain() if correction else None,
         "warnings": [warning.plain() for warning in warnings],
     }
+
+
+def plan_record(plan: Plan, most: int = 5) -> dict[str, list[dict[str, Any]]]:
+    """Tell a plan as plain data: its groups, and what every light and group takes, with the best `most` candidates."""
+    groups = [
+        {"id": g.id, "kind": g.kind, "source": g.source, "frames": list(g.frames), "n_frames": g.n_frames}
+        for g in plan.groups
+    ]
+    matches = []
+    for match in plan.matches:
+        taken = match.candidate
+        others = [each for each in match.candidates if each.id != match.chosen][:most]
+        matches.append({
+            "target": match.frame, "role": match.role, "chosen": match.chosen,
+            "distance": taken.distance if taken else None,
+            "reason": (taken.rejected or taken.words) if taken else "" if match.chosen else "nothing fits",
+            "terms": dict(taken.terms) if taken else {},
+            "candidates": [
+                {"id": c.id, "distance": c.distance, "terms": dict(c.terms), "reason": c.rejected} for c in others
+            ],
+        })  # fmt: skip
+    return {"groups": groups, "matches": matches}
 
 
 def _uncertainty(planes: Planes, empirical: NDArray | None) -> dict[str, float] | None:

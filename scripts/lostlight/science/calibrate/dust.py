@@ -9,21 +9,23 @@ from scipy import ndimage
 
 from lostlight.science.calibrate.illumination import Illumination, surface
 from lostlight.science.calibrate.statistics import MAD_TO_SIGMA
-from lostlight.science.calibrate.tiles import smooth
+from lostlight.science.calibrate.tiles import averaged, smooth
 
 _BACKGROUND_PX = 128.0
-_SCALES_PX = (2.0, 4.0)
+_SMALLEST_PX, _LARGEST = 6.0, 0.12
+"""Radii looked for: from this, to this part of the shorter side."""
+_STEP = 1.2
 _SIGMA = 5.0
 _LEAST_DEPTH = 0.005
-_LEAST_AREA_PX = 50
-_LEAST_FILL = 0.45
-_MOST_ELONGATED = 2.5
+_SECTORS, _DARK_SECTORS = 8, 7
+_APART, _PART_OF = 0.75, 1.15
+"""Patches of a size are at least so many radii apart; a smaller one farther than that is no piece of a ring."""
 _ROUNDS = 3
 
 
 @dataclass(frozen=True)
 class Dust:
-    """One shadow: centre (zero-based), radius of the disc of the same area at half depth, and depth as a fraction."""
+    """One shadow: centre (zero-based), radius, and depth as a fraction of the light around it."""
 
     x_px: float
     y_px: float
@@ -42,12 +44,13 @@ def relative(flat: NDArray, lit: Illumination, good: NDArray[np.bool_]) -> NDArr
 
 
 def find_dust(deviation: NDArray) -> list[Dust]:
-    """Find round dark patches at least half a percent deep, the deepest first.
+    """Find round dark patches, discs and rings, at least half a percent deep; the deepest first.
 
-    What is left of the illumination at scales above 128 pixels (a sixth of a small frame) is taken off, with the
-    patches themselves left out once they are known. Patches stand out by five sigma after smoothing by two or by four
-    pixels; they cover at least 50 pixels and are round, so columns and gradients are none. Hot and cold pixels are
-    taken out by a median of 3 by 3 first.
+    Hot and cold pixels and single columns are taken out by a median of 3 by 3. What is left of the illumination at
+    scales above 128 pixels (a sixth of a small frame) is taken off, with the patches left out once they are known.
+    Patches are peaks of the Laplacian of a Gaussian over place and scale (Lindeberg 1998), which also part shadows that
+    touch. A patch counts if it is darker than what surrounds it by five sigma, in seven of eight sectors of its rim:
+    columns, corners and gradients are not.
 
     Parameters
     ----------
@@ -59,49 +62,84 @@ def find_dust(deviation: NDArray) -> list[Dust]:
         return []
     filled = ndimage.median_filter(np.where(good, deviation, 0.0).astype(np.float32), 3, mode="nearest")
     wide = min(_BACKGROUND_PX, min(deviation.shape) / 6)
-    shadows = np.zeros(deviation.shape, bool)
+    found: list[Dust] = []
     for _ in range(_ROUNDS):
-        flattened = filled - _background(filled, good & ~shadows, wide)
-        planes = [smooth(flattened, good, scale) for scale in _SCALES_PX]
-        found = _significant(planes, good)
-        reach = ndimage.binary_dilation(found, iterations=4)
-        if np.array_equal(reach, shadows):
+        free = good & ~_discs(deviation.shape, found)
+        flattened = np.where(good, filled - np.nan_to_num(smooth(filled, free, wide)), np.nan)
+        previous, found = found, _patches(flattened)
+        if found == previous:
             break
-        shadows = reach
-    labels, n = ndimage.label(found, structure=np.ones((3, 3)))
-    patches = (_measure(planes[0], labels, box, k) for k, box in enumerate(ndimage.find_objects(labels, n), start=1))
-    return sorted((patch for patch in patches if patch), key=lambda patch: (-patch.depth, patch.y_px, patch.x_px))
+    return sorted(found, key=lambda patch: (-patch.depth, patch.y_px, patch.x_px))
 
 
-def _background(filled: NDArray, good: NDArray[np.bool_], sigma_px: float) -> NDArray[np.float64]:
-    wide = smooth(filled, good, sigma_px)
-    return np.where(np.isfinite(wide), wide, 0.0)
+def _patches(flattened: NDArray) -> list[Dust]:
+    """Measure the peaks of all scales, the strongest first, and keep those that are dust and no part of another."""
+    noise = MAD_TO_SIGMA * float(np.nanmedian(np.abs(flattened)))
+    kept: list[Dust] = []
+    for x, y, r in _peaks(flattened):
+        if any(_is_part((x, y, r), other) for other in kept):
+            continue
+        depth = _depth(flattened, x, y, r, noise)
+        if depth is not None:
+            kept.append(Dust(x, y, r, depth))
+    return kept
 
 
-def _significant(planes: list[NDArray], good: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    found = np.zeros(good.shape, bool)
-    for plane in planes:
-        inside = plane[good]
-        middle = np.median(inside)
-        sigma = MAD_TO_SIGMA * np.median(np.abs(inside - middle))
-        found |= good & (plane - middle < -max(_SIGMA * sigma, _LEAST_DEPTH))
-    return found
+def _is_part(peak: tuple[float, float, float], other: Dust) -> bool:
+    """Tell whether a peak is the same patch as another, or a piece of its ring."""
+    x, y, r = peak
+    apart = _PART_OF if r < 0.6 * other.r_px else _APART
+    return bool(np.hypot(x - other.x_px, y - other.y_px) < apart * max(r, other.r_px))
 
 
-def _measure(plane: NDArray, labels: NDArray, box: tuple[slice, slice], k: int) -> Dust | None:
-    """Measure one patch within its half-depth contour; None if it is not round or too small."""
-    inside = labels[box] == k
-    depths = np.where(inside, -plane[box], 0.0)
-    deepest = float(np.quantile(depths[inside], 0.9))
-    core = ndimage.binary_fill_holes(depths > deepest / 2)
-    area = int(core.sum())
-    if area < _LEAST_AREA_PX or not _is_round(core, area):
+def _peaks(flattened: NDArray) -> list[tuple[float, float, float]]:
+    """Give x, y and radius of the peaks over place and scale, by their signal to noise: a ring before its pieces.
+
+    A scale sigma answers most to discs of radius sigma times root two. Wide scales are searched on averages of squares.
+    """
+    largest = _LARGEST * min(flattened.shape)
+    radii = _SMALLEST_PX * _STEP ** np.arange(max(int(np.log(largest / _SMALLEST_PX) / np.log(_STEP)) + 1, 1))
+    peaks = []
+    for r in radii:
+        sigma = r / np.sqrt(2)
+        square = max(int(sigma / 3), 1)
+        coarse = np.nan_to_num(averaged(flattened, np.isfinite(flattened), square))
+        answer = (sigma / square) ** 2 * ndimage.gaussian_laplace(coarse, sigma / square, mode="nearest")
+        reach = 2 * int(np.ceil(0.5 * r / square)) + 1
+        least = max(_SIGMA * MAD_TO_SIGMA * float(np.median(np.abs(answer - np.median(answer)))), 0.3 * _LEAST_DEPTH)
+        tops = (answer == ndimage.maximum_filter(answer, reach)) & (answer > least)
+        for j, i in np.argwhere(tops):
+            middle = (square - 1) / 2
+            peaks.append((float(answer[j, i] * r), float(i * square + middle), float(j * square + middle), float(r)))
+    return [(x, y, r) for _, x, y, r in sorted(peaks, reverse=True)]
+
+
+def _depth(flattened: NDArray, x: float, y: float, r: float, noise: float) -> float | None:
+    """Measure how much darker the rim of a patch is than what surrounds it; None where it is no dust."""
+    reach = int(np.ceil(1.7 * r))
+    rows = slice(max(int(y) - reach, 0), int(y) + reach + 1)
+    columns = slice(max(int(x) - reach, 0), int(x) + reach + 1)
+    part = flattened[rows, columns]
+    j, i = np.mgrid[rows.start : rows.start + part.shape[0], columns.start : columns.start + part.shape[1]]
+    distance, known = np.hypot(j - y, i - x) / r, np.isfinite(part)
+    rim, around = known & (distance > 0.5) & (distance < 0.9), known & (distance > 1.25) & (distance < 1.7)
+    if rim.sum() < 20 or around.sum() < 20:
         return None
-    y, x = (float(c) for c in ndimage.center_of_mass(core))
-    return Dust(box[1].start + x, box[0].start + y, float(np.sqrt(area / np.pi)), deepest)
+    # What surrounds a patch may hold another: the brighter half of it is the light that is missing in the patch.
+    light = float(np.median(part[around][part[around] >= np.median(part[around])])) - 0.6745 * noise
+    light = min(light, float(np.median(part[around])) + 3 * noise)
+    depth = light - float(np.median(part[rim]))
+    sector = ((np.arctan2(j - y, i - x) + np.pi) / (2 * np.pi) * _SECTORS).astype(int) % _SECTORS
+    means = [light - float(part[rim & (sector == k)].mean()) for k in range(_SECTORS) if (rim & (sector == k)).any()]
+    dark = sum(mean > 0.4 * depth for mean in means)
+    error = 1.2533 * noise * np.sqrt(1 / rim.sum() + 1 / around.sum())
+    is_dust = depth > max(_LEAST_DEPTH, _SIGMA * error) and dark >= _DARK_SECTORS
+    return depth if is_dust else None
 
 
-def _is_round(core: NDArray[np.bool_], area: int) -> bool:
-    rows, columns = np.flatnonzero(core.any(axis=1)), np.flatnonzero(core.any(axis=0))
-    height, width = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
-    return area >= _LEAST_FILL * height * width and max(height, width) <= _MOST_ELONGATED * min(height, width)
+def _discs(shape: tuple[int, int], patches: list[Dust]) -> NDArray[np.bool_]:
+    inside = np.zeros(shape, bool)
+    j, i = np.ogrid[: shape[0], : shape[1]]
+    for patch in patches:
+        inside |= np.hypot(j - patch.y_px, i - patch.x_px) < 1.3 * patch.r_px
+    return inside

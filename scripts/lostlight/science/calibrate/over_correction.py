@@ -9,7 +9,7 @@ from scipy.ndimage import binary_dilation
 
 from lostlight.science.calibrate.illumination import robust_fit
 from lostlight.science.calibrate.statistics import clipped_sigma, noise
-from lostlight.science.calibrate.tiles import smooth, tile_centers, tile_medians, tile_side
+from lostlight.science.calibrate.tiles import averaged, smooth, tile_centers, tile_medians, tile_side
 from lostlight.science.calibrate.trouble import Warn, warn
 from lostlight.vocab.calibration import CODES
 
@@ -86,16 +86,6 @@ def correction(
     return Correction(float(found[1]), float(error), int(known.sum()), background)
 
 
-def averaged(data: NDArray, good: NDArray[np.bool_], square: int) -> NDArray[np.float64]:
-    """Average the good pixels of squares; NaN where fewer than half are good. Incomplete squares at the end go."""
-    ny, nx = (length // square for length in data.shape)
-    cut = np.s_[: ny * square, : nx * square]
-    shape = (ny, square, nx, square)
-    n = good[cut].reshape(shape).sum(axis=(1, 3))
-    sums = np.where(good[cut], data[cut], 0).reshape(shape).sum(axis=(1, 3), dtype=np.float64)
-    return np.where(n >= 0.5 * square**2, sums / np.maximum(n, 1), np.nan)
-
-
 def sources(light: NDArray) -> NDArray[np.bool_]:
     """Mark stars and galaxies: pixels three sigma above their surroundings after smoothing, and all within five."""
     good = np.isfinite(light)
@@ -116,7 +106,7 @@ def wrong_correction(light: str, flat: str, found: Correction) -> list[Warn]:
     if not found.is_wrong:
         return []
     much = "too little: vignetting is left in" if found.slope > 0 else "too much: it turns the vignetting over in"
-    said = f"{flat} corrects {much} {light}, by {abs(found.slope):.2f} ± {found.slope_error:.2f} of the flat"
+    said = f"{flat} corrects {much} {light}, by {abs(found.slope):.3f} ± {found.slope_error:.3f} of the flat"
     hint = f"is a pedestal left in the light or in the flat? {CODES['CAL217'].hint}"
     return [warn("CAL217", light, said, found.slope, _MOST, hint)]
 

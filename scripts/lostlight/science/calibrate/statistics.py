@@ -89,8 +89,8 @@ def statistics(data: NDArray, dq: NDArray | None = None, *, step_px: int = 1) ->
         median=middle,
         std=float(values.std(dtype=np.float64)),
         mad=float(np.median(np.abs(values - middle))),
-        noise=scatter,
-        snr=middle / scatter if scatter > 0 else np.nan,
+        noise=float(scatter),
+        snr=float(middle / scatter) if scatter > 0 else np.nan,
         n_negative=int(np.count_nonzero(values < 0)),
         n_levels=int(np.unique(_thinned(np.where(good, data, middle))).size),
         n_at_min=int(np.count_nonzero(values == low)),
@@ -165,11 +165,12 @@ def histogram(data: NDArray, dq: NDArray | None = None, *, n_bins: int = 1024, o
     Returns
     -------
     dict
-        center, scale, low, high (unit of `data`), counts (list of int), under, over; counts is empty without pixels.
+        center, scale, low, high (unit of `data`), step (1 where all values are whole, else 0), counts (list of int),
+        under, over; counts is empty without pixels.
     """
     values = data[usable(data, dq)].astype(np.float64)
     if values.size == 0:
-        return {"center": None, "scale": None, "low": None, "high": None, "counts": [], "under": 0, "over": 0}
+        return dict.fromkeys(("center", "scale", "low", "high")) | {"step": 0, "counts": [], "under": 0, "over": 0}
     center = float(np.median(values))
     low, high = (float(v) for v in np.quantile(values, [outside, 1 - outside], method="nearest"))
     scale = clipped_sigma(values) if values.size > 1 else 0.0
@@ -182,6 +183,7 @@ def histogram(data: NDArray, dq: NDArray | None = None, *, n_bins: int = 1024, o
     under, over = int(np.count_nonzero(values < low)), int(np.count_nonzero(values > high))
     return {
         "center": center, "scale": scale, "low": low, "high": high,
+        "step": int(np.array_equal(values, np.rint(values))),
         "counts": [int(c) for c in counts], "under": under, "over": over,
     }  # fmt: skip
 

@@ -90,6 +90,16 @@ def smooth(data: NDArray, good: NDArray[np.bool_], sigma_px: float) -> NDArray[n
     return enlarged[: data.shape[0], : data.shape[1]]
 
 
+def averaged(data: NDArray, good: NDArray[np.bool_], square: int) -> NDArray[np.float64]:
+    """Average the good pixels of squares; NaN where fewer than half are good. Incomplete squares at the end go."""
+    ny, nx = (length // square for length in data.shape)
+    cut = np.s_[: ny * square, : nx * square]
+    shape = (ny, square, nx, square)
+    n = good[cut].reshape(shape).sum(axis=(1, 3))
+    sums = np.where(good[cut], data[cut], 0).reshape(shape).sum(axis=(1, 3), dtype=np.float64)
+    return np.where(n >= 0.5 * square**2, sums / np.maximum(n, 1), np.nan)
+
+
 def _sums(plane: NDArray[np.float64], square: int) -> NDArray[np.float64]:
     if square == 1:
         return plane
