@@ -7,14 +7,17 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import chi2
 
 from lostlight.science.calibrate.trouble import refuse
 
 MAX_CHI2_NU = 5.0
+CHANCE = 1e-5
+"""Probability by which noise alone may make a pixel unstable: it raises the limit where there are few darks."""
 ROWS = 128
 ZERO_C_K = 273.15
 MIN_TEMPERATURES = 3
-MIN_RATE_SIGMA = 5.0
+MIN_RATE_SIGMA = 10.0
 
 Plane = NDArray[np.float32]
 
@@ -34,7 +37,7 @@ class Rate:
     chi2_nu: Plane
     """reduced chi squared; NaN where there are just two darks"""
     unstable: NDArray[np.bool_]
-    """`chi2_nu` above 5: pixels that jump, or saturate"""
+    """`chi2_nu` above 5, and so by chance in one of 100,000 pixels at most: pixels that jump, or saturate"""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,9 @@ def rate(exposures_s: Sequence[float], darks: Sequence[Plane], sigmas: Sequence[
         raise refuse("CAL109", f"dark rates need two different exposures, not {sorted(set(times.tolist()))} s")
     shape = darks[0].shape
     planes = np.full((5, *shape), np.nan, dtype=np.float32)
+    unstable = np.zeros(shape, dtype=bool)
+    degrees = np.arange(1, len(darks))
+    limits = np.concatenate([[np.inf], np.maximum(MAX_CHI2_NU, chi2.isf(CHANCE, degrees) / degrees)])
     for y0 in range(0, shape[0], ROWS):
         rows = slice(y0, y0 + ROWS)
         level = np.stack([np.asarray(dark[rows], dtype=np.float64) for dark in darks])
@@ -84,8 +90,9 @@ def rate(exposures_s: Sequence[float], darks: Sequence[Plane], sigmas: Sequence[
             [np.broadcast_to(s[rows] if isinstance(s, np.ndarray) else s, level.shape[1:]) for s in sigmas],
             dtype=np.float64,
         )
-        planes[:, rows] = _line(times, level, sigma)
-    return Rate(*planes, planes[4] > MAX_CHI2_NU)
+        planes[:, rows], free = _line(times, level, sigma)
+        unstable[rows] = planes[4, rows] > limits[free]
+    return Rate(*planes, unstable)
 
 
 def temperature_law(
@@ -105,7 +112,7 @@ def temperature_law(
     rates : sequence of ndarray, each of shape (ny, nx), float32, adu per second
         Dark current at each of them; NaN is no data.
     sigma_adu_s : ndarray of the same shape, or float, adu per second
-        One standard deviation of the rate at the highest temperature. Pixels below five times that are left out:
+        One standard deviation of the rate at the highest temperature. Pixels below ten times that are left out:
         chance would decide on their class.
     n_classes : int
         Classes of pixels: of equal width in the logarithm of the rate at the highest temperature.
@@ -138,9 +145,14 @@ def temperature_law(
     return [law for law in laws if law]
 
 
-def _line(times: NDArray[np.float64], level: NDArray[np.float64], sigma: NDArray[np.float64]) -> NDArray[np.float64]:
-    weight = np.where(np.isfinite(level) & (sigma > 0), 1 / np.square(sigma), 0.0)
-    level = np.where(weight > 0, level, 0.0)
+def _line(
+    times: NDArray[np.float64], level: NDArray[np.float64], sigma: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Five planes of `Rate`, and degrees of freedom."""
+    known = np.isfinite(level) & (sigma > 0)
+    weight = np.where(known, 1 / np.square(np.where(known, sigma, 1)), 0)
+    level = np.where(known, level, 0)
+    free = np.maximum(known.sum(axis=0) - 2, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         total = weight.sum(axis=0)
         centre = np.tensordot(times, weight, 1) / total
@@ -148,20 +160,12 @@ def _line(times: NDArray[np.float64], level: NDArray[np.float64], sigma: NDArray
         spread = (weight * lever**2).sum(axis=0)
         slope = (weight * lever * level).sum(axis=0) / spread
         mean = (weight * level).sum(axis=0) / total
-        free = (weight > 0).sum(axis=0) - 2
-        chi2 = (weight * np.square(level - mean - slope * lever)).sum(axis=0)
-        planes = np.stack(
-            [
-                slope,
-                mean - slope * centre,
-                np.sqrt(1 / spread),
-                np.sqrt(1 / total + centre**2 / spread),
-                np.where(free > 0, chi2 / free, np.nan),
-            ]
-        )
+        squares = (weight * np.square(level - mean - slope * lever)).sum(axis=0)
+        errors = np.sqrt(1 / spread), np.sqrt(1 / total + centre**2 / spread)
+        planes = np.stack([slope, mean - slope * centre, *errors, np.where(free > 0, squares / free, np.nan)])
     # one exposure alone tells no slope, though rounding may leave a spread
-    alone = spread <= 1e-12 * total * times.max() ** 2
-    return np.where(alone, np.nan, planes)
+    alone = ~(spread > 1e-12 * total * times.max() ** 2)
+    return np.where(alone, np.nan, planes), free
 
 
 def _law(
