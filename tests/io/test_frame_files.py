@@ -9,6 +9,7 @@ from astropy.io import fits
 
 from lostlight.core.errors import BadImage
 from lostlight.io import frame_files
+from lostlight.io.fits import write_image
 
 SHAPE = (11, 17)
 
@@ -98,12 +99,15 @@ def test_an_axis_of_one_pixel_is_none(tmp_path, counts):
         frame_files.headers(colour)
 
 
-def test_a_card_that_cannot_be_read_costs_itself_alone(tmp_path, counts):
+@pytest.mark.parametrize("value", [b"O'clock ' 'b", b"'unterminated", b"1.2.3 (", b"\x01\x02"])
+def test_a_card_that_cannot_be_read_costs_itself_alone(tmp_path, counts, value):
     path = plain(tmp_path / "a.fits", counts, EXPTIME=30.0, WEATHER=1)
-    path.write_bytes(path.read_bytes().replace(b"WEATHER =                    1", b"WEATHER = O'clock ' 'b".ljust(30)))
+    spoilt = (b"WEATHER = " + value).ljust(30)
+    path.write_bytes(path.read_bytes().replace(b"WEATHER =                    1", spoilt))
     ((_, header),) = frame_files.headers(path)
-    assert header["EXPTIME"] == 30
-    assert header["NAXIS1"] == 17
+    assert (header["EXPTIME"], header["NAXIS1"]) == (30, 17)
+    write_image(tmp_path / "b.fits", counts, header)
+    assert fits.getheader(tmp_path / "b.fits")["EXPTIME"] == 30
 
 
 @pytest.mark.parametrize("kept", [2880 + 100, 2880 + 11 * 17 * 2 - 1])

@@ -124,6 +124,11 @@ def test_cosmic_rays_and_missing_pixels_do_not_matter(how):
     np.testing.assert_allclose(spoilt, clean, atol=0.6)
 
 
+def test_a_short_strip_takes_the_degree_it_can():
+    correction, _, _ = overscan.level(np.array([[10.0], [12.0], [np.nan]]), "poly3")
+    np.testing.assert_allclose(correction.ravel(), [10, 12, 14], atol=1e-9)
+
+
 def test_a_constant_strip_is_its_own_level():
     for how in ("median", "mean3s", "row_median", "poly3"):
         correction, level, rms = overscan.level(np.full((5, 2), 77.0), how)

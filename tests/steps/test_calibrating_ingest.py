@@ -92,6 +92,16 @@ def test_each_chip_of_a_mosaic_is_a_frame_and_a_table_picks_one(tmp_path):
     assert found.paths["m_hdu1"] == found.paths["m_hdu2"]
 
 
+def test_a_table_picks_a_chip_that_must_be_there(tmp_path):
+    mosaic(tmp_path / "m.fits")
+    (tmp_path / "frames.csv").write_text("path,hdu\nm.fits,2\n")
+    (one,) = take(tmp_path / "frames.csv").frames
+    assert (one.frame_id, one.hdu) == ("m_hdu2", 2)
+    (tmp_path / "frames.csv").write_text("path,hdu\nm.fits,5\n")
+    with pytest.raises(BadImage, match=r"CAL111: m\.fits holds no frame in HDU 5"):
+        take(tmp_path / "frames.csv")
+
+
 def test_names_that_clash_get_a_piece_of_a_hash(tmp_path):
     for number, path in enumerate(("n1/a.fits", "n2/a.fits", "n2/A.fits", "b.fits", "plan.fits", "with space ä.fits")):
         frame(tmp_path / path, seed=number)
