@@ -382,6 +382,12 @@ def test_the_table_tells_a_thousand_lights_in_a_line():
     assert next(line for line in text.splitlines() if line.startswith("master_bias")).split()[-1] == "nobody"
 
 
+def test_the_table_of_lights_alone_has_no_masters():
+    text = table(make_plan(LIGHTS, SETTINGS))
+
+    assert text.startswith("lights") and "\n  CAL227 flat: " in text
+
+
 def test_the_table_tells_how_far_the_lights_of_a_line_are():
     lights = [frame(f"l{i}", "light", exptime_s=300.0, ccd_temp_c=-10.0 + i) for i in range(3)]
 

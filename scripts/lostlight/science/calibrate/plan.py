@@ -73,6 +73,7 @@ def assemble(
 
     `left_out` are rows of further frames, which take no part.
     """
+    frames = sorted(frames, key=lambda frame: frame.frame_id)
     planner = Planner(frames, groups, settings, library, pick)
     planner.match_all()
     matches = tuple(planner.matches)

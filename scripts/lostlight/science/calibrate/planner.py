@@ -100,7 +100,7 @@ class Planner:
                 self._missing(group, light, match)
         if taken.get("flat") and set(stages) & {"bias", "dark"} and not self._has_lost_pedestal(light, taken):
             said = f"{light.frame_id}: nothing takes its pedestal off before it is divided by {taken['flat']}"
-            raise refuse("CAL107", said)
+            raise refuse("CAL107", said, "take biases or darks, or leave flat out of calibrate.light.order")
 
     def _seek(self, target: str, frame: Frame, role: str) -> Match:
         """Rank what there is for a role and pick; the library only where the frames make nothing that fits."""
@@ -176,12 +176,13 @@ class Planner:
 
     def _serves_flats(self, dark: Group) -> bool:
         """Darks of the exposure of flats are flat darks, whatever their header says."""
-        flats = [flat.like for flat in self.made["flat"]]
+        flats = [flat.like for flat in self.made["flat"] if not self.settings.is_too_small(flat)]
         return any(not rank(flat, [dark], "flat_dark", self.settings.rules)[0].rejected for flat in flats)
 
     def _told_of_fallback(self, group: Group, passed: Sequence[Match]) -> None:
+        usable = [each for each in self.made["flat_dark"] if not self.settings.is_too_small(each)]
         for match in passed:
-            if match.role == "flat_dark" and self.made["flat_dark"] and not nearest("", "", match.candidates):
+            if match.role == "flat_dark" and usable and not nearest("", "", match.candidates):
                 said = f"no flat dark fits, so it takes the next best{_nearest_told(match)}"
                 self.warnings.append(warn("CAL201", group.id, said))
 
