@@ -126,6 +126,8 @@ def test_sharp_stars_stop_the_search_and_it_is_said():
     assert not found.hit.any()
     (warning,) = found.warnings
     assert warning.code == "CAL221" and warning.where == "light_7" and warning.value < 1.5
+    given = find_cosmics(pixels, sigma, np.zeros(pixels.shape, np.uint16), "light_7", objlim=20.0)
+    assert given.hit.any() and not given.warnings
 
 
 def test_without_stars_only_the_sharpest_is_flagged_and_it_is_said():

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 LENGTH_PX = 50
 """Shortest piece of a column that is told."""
 
-_MAD_TO_SIGMA = 1.4826
+_NINE_IN_TEN = 1.645  # of a Gaussian's values lie within so many sigma; its middle is distorted by the local median
 _BESIDE = 5
 
 
@@ -15,8 +15,8 @@ def bad_columns(image: NDArray[np.float32], threshold: float = 6.0, step: int = 
     """Mark the pieces of columns that lie above the columns beside them.
 
     The medians of windows of 50 rows, overlapping by half, minus those of five columns on either side, are compared
-    with their scatter over all columns (1.4826 MAD). Windows that stand out are joined, and the ends of the piece are
-    put where a step fits best.
+    with their scatter over all columns (from the 90th percentile). Windows that stand out are joined, and the ends of
+    the piece are put where a step fits best. The five outermost columns are not tested.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def bad_columns(image: NDArray[np.float32], threshold: float = 6.0, step: int = 
     starts = np.unique(np.append(np.arange(0, ny - length, length // 2), ny - length))
     medians = np.stack([np.median(image[start : start + length], axis=0) for start in starts])
     excess = _above_neighbours(medians)
-    sigma = _MAD_TO_SIGMA * np.median(np.abs(excess), axis=1, keepdims=True)
+    sigma = np.quantile(np.abs(excess), 0.9, axis=1, keepdims=True) / _NINE_IN_TEN
     for column, runs in _runs((excess > threshold * sigma) & (sigma > 0)):
         left = max(column - 2 * _BESIDE, 0)
         for first, last in runs:
@@ -54,11 +54,11 @@ def bad_columns(image: NDArray[np.float32], threshold: float = 6.0, step: int = 
 
 def _above_neighbours(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Take off the mean of the medians of five columns on the left and five on the right: slopes leave nothing."""
-    # slopes go on beyond the edges, so that an edge column is not above its neighbours by being last
-    padded = np.pad(values, ((0, 0), (_BESIDE, _BESIDE)), mode="reflect", reflect_type="odd")
-    windows = sliding_window_view(padded, 2 * _BESIDE + 1, axis=1)
+    windows = sliding_window_view(values, 2 * _BESIDE + 1, axis=1)
     left, right = (np.median(part, axis=2) for part in (windows[..., :_BESIDE], windows[..., _BESIDE + 1 :]))
-    return values - (left + right) / 2
+    above = np.zeros_like(values)
+    above[:, _BESIDE:-_BESIDE] = values[:, _BESIDE:-_BESIDE] - (left + right) / 2
+    return above
 
 
 def _runs(found: NDArray[np.bool_]) -> list[tuple[int, list[tuple[int, int]]]]:

@@ -60,7 +60,8 @@ def find_cosmics(
     """Find the pixels that cosmic rays hit (L.A.Cosmic, van Dokkum 2001, PASP 113, 1420).
 
     The noise is that of the uncertainty plane, so that sky, pedestal and dark may be in the pixels or not.
-    The sharper the stars, the more contrast is asked for; below a width of 1.5 pixels nothing is looked for.
+    The sharper the stars, the more contrast is asked for; below a width of 1.5 pixels nothing is looked for, unless
+    the contrast is given.
     Of a colour-filter array each of the four sub-images is searched alone, with stars of half the width; there the
     edges of tracks are drawn less exactly.
 
@@ -114,13 +115,14 @@ def _sharpness(parts: list[Sharpness]) -> Sharpness:
 def _contrast(sharpness: Sharpness, objlim: float | None, where: str) -> tuple[float, tuple[Warn, ...]]:
     """Choose the contrast; NaN where no search is made."""
     fwhm_px, n_stars = sharpness
+    if objlim is not None:
+        return objlim, ()
     if n_stars < FEWEST_STARS:
         said = f"{n_stars} stars do not tell their width: only what is far sharper than any star is flagged"
-        contrast = contrast_for(0.0) if objlim is None else objlim
-        return contrast, (warn("CAL221", where, said, value=float(n_stars), threshold=FEWEST_STARS),)
+        return contrast_for(0.0), (warn("CAL221", where, said, value=float(n_stars), threshold=FEWEST_STARS),)
     if fwhm_px < SHARPEST_PX:
         return np.nan, (warn("CAL221", where, f"stars are {fwhm_px:.2f} pixels wide", value=fwhm_px),)
-    return (contrast_for(fwhm_px) if objlim is None else objlim), ()
+    return contrast_for(fwhm_px), ()
 
 
 def _search(

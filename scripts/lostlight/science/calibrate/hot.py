@@ -141,8 +141,9 @@ def stationary(
             read_rows(frame, first, last, band[frame])
             band[frame] -= local_median(band[frame], step)
         residual[y0:y1], steady[y0:y1] = _middle_of_frames(band[:, y0 - first : y1 - first])
-    found = _flag(residual, ((hot_sigma, 1, dq("HOT")), (cold_sigma, -1, dq("COLD"))), step)
-    return _alone(residual, np.where(steady, found, np.uint16(0)))
+    thresholds = ((hot_sigma, 1, dq("HOT")), (cold_sigma, -1, dq("COLD")))
+    found = np.where(steady, _flag(residual, thresholds, step), np.uint16(0))
+    return _alone(residual, found) | _flag_lines(np.nan_to_num(residual), thresholds, step)
 
 
 def merge(*maps: NDArray[np.uint16]) -> NDArray[np.uint16]:
