@@ -172,6 +172,12 @@ def test_what_is_there_and_fits_nowhere_is_refused_with_reasons():
     assert "calibrate.dark.mode: scaled" in error.hint
 
 
+def test_a_bias_that_does_not_fit_is_told_before_its_consequences():
+    error = refused([*changed(BIAS, gain_setting=0.0), *FLAT_DARKS, *FLATS, *LIGHTS])
+
+    assert error.facts["code"] == "CAL105" and "gain 0 is not 100" in error.message
+
+
 def test_the_nearest_is_taken_and_the_others_are_kept_with_reasons():
     darks = [
         *changed(DARKS, ccd_temp_c=-10.8),

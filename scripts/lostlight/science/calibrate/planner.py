@@ -14,13 +14,17 @@ from lostlight.vocab.plan import SYNTHETIC
 SHOWN = 5
 """How many candidates are kept with each match."""
 
-
 Pick = Callable[[str, str, Sequence[Candidate]], str]
 """Target, role and ranked candidates to the id of the master to take; empty for none."""
 
 
 def nearest(_target: str, _role: str, ranked: Sequence[Candidate]) -> str:
     """Choose the first candidate that fits."""
+    return fitting(ranked)
+
+
+def fitting(ranked: Sequence[Candidate]) -> str:
+    """Give the id of the first candidate that fits; empty where none does."""
     return next((candidate.id for candidate in ranked if not candidate.rejected), "")
 
 
@@ -98,7 +102,8 @@ class Planner:
             self._refuse_twice(light, role, match)
             if not match.chosen:
                 self._missing(group, light, match)
-        if taken.get("flat") and set(stages) & {"bias", "dark"} and not self._has_lost_pedestal(light, taken):
+        is_asked = set(stages) & {"bias", "dark"} and not self.failures
+        if taken.get("flat") and is_asked and not self._has_lost_pedestal(light, taken):
             said = f"{light.frame_id}: nothing takes its pedestal off before it is divided by {taken['flat']}"
             raise refuse("CAL107", said, "take biases or darks, or leave flat out of calibrate.light.order")
 
@@ -107,20 +112,15 @@ class Planner:
         is_scaled = role == "dark" and self.settings.dark_mode != "matched" and frame.imagetyp == "light"
         rules = self.settings.rules
         ranked = rank(frame, self.made[role], role, rules, is_scaled=is_scaled, unfit=self._unfit)
-        if not nearest(target, role, ranked) and self.settings.reuse != "off":
+        if not fitting(ranked) and self.settings.reuse != "off":
             kept = rank(frame, self.library[role], role, rules, is_scaled=is_scaled, unfit=self._unfit)
             if self.settings.reuse == "use":
                 ranked = tuple(sorted((*kept, *ranked), key=lambda candidate: bool(candidate.rejected)))
-            elif offered := nearest(target, role, kept):
+            elif offered := fitting(kept):
                 self.warnings.append(warn("CAL224", role, f"{offered} fits where the frames make no {role} that does"))
         chosen = self.pick(target, role, ranked)
-        if (
-            self.is_free
-            and not chosen
-            and role == "bias"
-            and not self.made["bias"]
-            and self.settings.has_synthetic_bias
-        ):
+        stands_in = role == "bias" and not self.made["bias"] and self.settings.has_synthetic_bias
+        if stands_in and self.is_free and not chosen:
             chosen = SYNTHETIC
         if chosen in self.by_id and chosen not in {candidate.id for candidate in ranked[:SHOWN]}:
             forced = rank(frame, [self.by_id[chosen]], role, rules, is_scaled=is_scaled, unfit=self._unfit)
@@ -148,10 +148,8 @@ class Planner:
         return bool(frame.biassec) and is_done and frame.imagetyp in self.settings.overscan
 
     def _has_lost_pedestal(self, light: Frame, taken: Mapping[str, str]) -> bool:
-        is_done = bool(set(light.calstat) & {"B", "D"})
-        return (
-            is_done or bool(taken.get("bias")) or self._holds_bias(taken.get("dark", "")) or self._has_overscan(light)
-        )
+        is_done = bool(set(light.calstat) & {"B", "D"}) or self._has_overscan(light)
+        return is_done or bool(taken.get("bias")) or self._holds_bias(taken.get("dark", ""))
 
     def _refuse_twice(self, light: Frame, role: str, match: Match) -> None:
         done = {"bias": "B", "dark": "D", "flat": "F"}[role] in light.calstat
@@ -182,7 +180,7 @@ class Planner:
     def _told_of_fallback(self, group: Group, passed: Sequence[Match]) -> None:
         usable = [each for each in self.made["flat_dark"] if not self.settings.is_too_small(each)]
         for match in passed:
-            if match.role == "flat_dark" and usable and not nearest("", "", match.candidates):
+            if match.role == "flat_dark" and usable and not fitting(match.candidates):
                 said = f"no flat dark fits, so it takes the next best{_nearest_told(match)}"
                 self.warnings.append(warn("CAL201", group.id, said))
 
