@@ -1,4 +1,4 @@
-"""Planted flaws of a simulated camera are found: hot pixels, cosmic rays, dust, the factor of a dark, a wrong flat."""
+"""Planted flaws of a simulated camera are found: hot and cold pixels, cosmic rays, the factor of a dark, a wrong flat."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,7 @@ from scipy.ndimage import binary_dilation, median_filter
 
 from lostlight.science.calibrate.cosmics import find_cosmics
 from lostlight.science.calibrate.dark_scale import optimise
-from lostlight.science.calibrate.dust import find_dust, relative
 from lostlight.science.calibrate.hot import map_of_flat, map_of_master
-from lostlight.science.calibrate.illumination import illumination
 from lostlight.science.calibrate.over_correction import correction
 from lostlight.sim.camera import Camera
 from lostlight.sim.camera_design import Scene
@@ -83,25 +81,6 @@ def star_cores(raw):
     cores = np.zeros(raw.data.shape, bool)
     cores[np.rint(stars["y_px"]).astype(int), np.rint(stars["x_px"]).astype(int)] = True
     return cores
-
-
-def test_dust_is_found_where_it_lies_with_its_depth():
-    n_found = n_true = n_right = 0
-    for seed in range(3):
-        camera = Camera(50 + seed, (512, 700), n_dust=7)
-        flat = mean_of([camera.flat(i) for i in range(5)]) - camera.truth.bias_adu
-        good = ~camera.truth.cold & ~camera.truth.hot
-        found = find_dust(relative(flat, illumination(flat, good), good))
-        dust = camera.truth.dust
-        x, y = (np.array([getattr(patch, name) for patch in found]) for name in ("x_px", "y_px"))
-        apart = np.hypot(x[:, None] - dust["x_px"], y[:, None] - dust["y_px"])
-        hits = apart < 5
-        n_true, n_found, n_right = n_true + len(dust), n_found + len(found), n_right + hits.any(axis=0).sum()
-        for patch, row in zip(found, hits, strict=True):
-            if row.any():
-                assert patch.depth == pytest.approx(dust["depth"][row.argmax()], rel=0.25)
-    assert n_right / n_true >= 0.95
-    assert n_right / n_found >= 0.9
 
 
 @pytest.mark.parametrize(("error_adu", "is_wrong"), [(0.0, False), (100.0, True), (-100.0, True)])
