@@ -164,19 +164,28 @@ def _blocks(image: NDArray[np.float32], cfa: bool) -> _Blocks:
     ny, nx = (n // side for n in image.shape)
     # blocks of equal size in the middle; what is left over is cut evenly from both ends, whole 2x2 cells of a mosaic
     y0, x0 = ((n - m * side) // 4 * 2 for n, m in zip(image.shape, (ny, nx), strict=True))
-    cells = image[y0 : y0 + ny * side, x0 : x0 + nx * side].astype(np.float64)
+    cells = image[y0 : y0 + ny * side, x0 : x0 + nx * side].astype(np.float32)
     if cfa:
         cells = cells.reshape(ny * side // 2, 2, nx * side // 2, 2).mean(axis=(1, 3))
     tall = cells.shape[0] // ny
     samples = cells.reshape(ny, tall, nx, tall).swapaxes(1, 2).reshape(ny, nx, -1)
     empty = np.isfinite(samples).sum(axis=2) < samples.shape[2] // 2
     samples[empty] = 0.0
-    level = np.nanmedian(samples, axis=2)
-    spread = 1.4826 * np.nanmedian(np.abs(samples - level[..., None]), axis=2)
+    level = _median(samples)
+    spread = 1.4826 * _median(np.abs(samples - level[..., None].astype(np.float32)))
     level[empty] = np.nan
     sigma = spread * math.sqrt(math.pi / 2 / samples.shape[2])
     centre = (side - 1) / 2
     return _Blocks(x0 + centre + side * np.arange(nx), y0 + centre + side * np.arange(ny), level, sigma)
+
+
+def _median(samples: NDArray[np.float32]) -> NDArray[np.float64]:
+    # nanmedian takes ten times as long, which blocks without holes need not pay
+    level = np.median(samples, axis=2).astype(np.float64)
+    holes = np.isnan(level)
+    if holes.any():
+        level[holes] = np.nanmedian(samples[holes], axis=1)
+    return level
 
 
 def _excess(blocks: _Blocks) -> NDArray[np.float64]:

@@ -152,19 +152,19 @@ def _large(image: Image, layers: int) -> Image:
     ny, nx = image.shape
     low = np.pad(image, [(0, -(n - 1) % step) for n in image.shape], mode="reflect")
     for _ in range(coarse):
-        low = _b3(low, 1)[::2, ::2]
+        low = _b3(_b3(low, 0)[::2], 1)[:, ::2]
     for hole in (1, 2):
-        low = _b3(low, hole)
+        low = _b3(_b3(low, 0, hole), 1, hole)
     rows, cols = (np.arange(n) * step for n in low.shape)
     spline = RectBivariateSpline(rows, cols, low, kx=min(3, low.shape[0] - 1), ky=min(3, low.shape[1] - 1))
     fine: NDArray[np.float64] = spline(np.arange(ny), np.arange(nx))
     return fine.astype(np.float32)
 
 
-def _b3(image: Image, hole: int) -> Image:
+def _b3(image: Image, axis: int, hole: int = 1) -> Image:
     kernel = np.zeros(4 * hole + 1)
     kernel[::hole] = B3
-    return correlate1d(correlate1d(image, kernel, axis=0, mode="mirror"), kernel, axis=1, mode="mirror")
+    return correlate1d(image, kernel, axis=axis, mode="mirror")
 
 
 def _spread(residual: Image) -> float:
