@@ -1,4 +1,4 @@
-"""Planted flaws of a simulated camera are found: hot and cold pixels, cosmic rays, the factor of a dark, a wrong flat."""
+"""Planted flaws of a simulated camera are found: hot and cold pixels, cosmic rays, another dark, a wrong flat."""
 
 import numpy as np
 import pytest
