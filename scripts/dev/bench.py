@@ -1,6 +1,6 @@
 """Time what Lostlight does beside what does it elsewhere, in one run, and print the ratios.
 
-usage: python scripts/dev/bench.py [--full] [NAME ...]      NAME: chain, match, flat, light
+usage: python scripts/dev/bench.py [--full] [NAME ...]      NAME: chain, match, flat, stack, light, cosmetic
 """
 
 import sys
@@ -9,9 +9,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from benches import chain, flat, light, match
+from benches import chain, cosmetic, flat, light, match, stack
 
-BENCHES = {"chain": chain.rows, "match": match.rows, "flat": flat.rows, "light": light.rows}
+BENCHES = {
+    "chain": chain.rows,
+    "match": match.rows,
+    "flat": flat.rows,
+    "stack": stack.rows,
+    "light": light.rows,
+    "cosmetic": cosmetic.rows,
+}
 
 
 def main(arguments: list[str]) -> None:
