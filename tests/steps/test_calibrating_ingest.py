@@ -11,6 +11,8 @@ from astropy.table import Table
 from lostlight.core.errors import BadImage, ConfigError
 from lostlight.core.params.calibrate import CalibrateParams
 from lostlight.io import tables
+from lostlight.sim import camera_header
+from lostlight.sim.camera_frames import write_frames
 from lostlight.steps.calibrating.ingest import ingest
 from lostlight.vocab.columns import FRAMES
 
@@ -246,3 +248,23 @@ def test_the_table_of_frames_that_is_written_can_be_read_again(tmp_path):
     tables.write(Table(columns), tmp_path / "plan.frames.csv", FRAMES)
     again = take(tmp_path / "plan.frames.csv")
     assert [repr(each) for each in again.frames] == [repr(each) for each in found.frames]
+
+
+@pytest.mark.parametrize("dialect", camera_header.DIALECTS)
+def test_frames_of_the_simulated_camera_are_what_they_were_taken_as(tmp_path, dialect):
+    small = {"shape": (40, 56), "overscan_px": 8, "n_bias": 2, "n_dark": 1, "n_flat": 1, "n_flat_dark": 1, "n_light": 1}
+    roll = write_frames(tmp_path, 9, dialect=dialect, cfa="GRBG" if dialect == "asiair" else "", **small)
+    found = take(tmp_path)
+    assert {each.path for each in found.frames} == set(roll.shots)
+    for each in found.frames:
+        shot = roll.shots[each.path]
+        # these have no word for the dark of a flat: its exposure tells
+        wordless = dialect in ("iraf", "maxim", "asiair")
+        kind = "dark" if wordless and shot.kind == "flat_dark" else shot.kind
+        assert (each.imagetyp, each.exptime_s) == (kind, shot.exptime_s)
+        assert each.egain_e_adu in (roll.camera.design.gain_e_adu, pytest.approx(np.nan, nan_ok=True))
+        assert each.filter == shot.filter
+        assert each.shape == (40, 64)
+        assert (each.biassec[-8:], each.trimsec) == (":8,1:40]", "[9:64,1:40]")
+    told = {each.egain_e_adu == roll.camera.design.gain_e_adu for each in found.frames}
+    assert told == {dialect in ("plain", "nina", "maxim", "siril", "iraf")}
