@@ -96,3 +96,16 @@ def test_no_components_correct_nothing():
     found = banding.fit(np.random.default_rng(7).normal(0, 1, (40, 30)).astype(np.float32), none)
     assert not found.correction.any()
     assert found.amplitudes.size == 0
+
+
+def test_lines_without_data_do_not_matter(learnt):
+    rng = np.random.default_rng(8)
+    taken = frames(rng, rng.normal(0, 60, (12, 1)))
+    taken[:, 7] = np.nan
+    taken[3, 100] = np.nan
+    found = banding.components(taken, taken.mean(axis=0), "rows")
+    assert len(found.shapes) == 1
+    assert abs(found.shapes[0] @ waves(SHAPE[0])[0]) > 0.98
+    nothing = banding.fit(np.full(SHAPE, np.nan, dtype=np.float32), learnt)
+    assert not nothing.correction.any()
+    assert np.isnan(nothing.sigmas).all()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from scipy.ndimage import convolve1d
 
 from lostlight.core.errors import UnitError
@@ -129,6 +130,17 @@ def test_equal_halves_keep_the_master():
     assert blend.bias == pytest.approx(image)
     flat = np.full((64, 70), 100, dtype=np.float32)
     assert superbias.shrink(flat, flat, flat).weight == 0
+
+
+def test_real_biases_are_foretold_down_to_their_read_noise(shared_data):
+    folder = shared_data / "raw-calib"
+    taken = [fits.getdata(folder / f"biastest{i}.fit").astype(np.float32) for i in range(1, 6)]
+    for left_out, others in ((f, [g for g in taken if g is not f]) for f in taken):
+        plain, half_a, half_b = (np.mean(part, axis=0) for part in (others, others[::2], others[1::2]))
+        blend = superbias.shrink(plain, half_a, half_b)
+        # a mean of four adds its own noise, in quadrature: 20.18 sqrt(1 + 1 / 4)
+        assert np.std(left_out - plain) == pytest.approx(22.56, rel=0.02)
+        assert np.std(left_out - blend.bias) == pytest.approx(20.18, rel=0.02)
 
 
 def test_a_master_without_a_pixel_is_refused():

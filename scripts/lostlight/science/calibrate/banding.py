@@ -69,7 +69,7 @@ def components(
         A component is kept if it lowers the variance of frames that it was not learnt from by one percent or more.
     """
     profiles = np.array([_profile(frame - master, axis) for frame in frames])
-    profiles -= profiles.mean(axis=1, keepdims=True)
+    profiles = np.nan_to_num(profiles - np.nanmean(profiles, axis=1, keepdims=True))
     drops: list[float] = []
     left = _left_out(profiles, 0)
     for k in range(1, min(most, len(profiles) - 2) + 1):
@@ -97,14 +97,17 @@ def fit(image: NDArray[np.float32], found: Components, *, overscan: bool = False
     Returns
     -------
     Banding
-        Its `correction` has no mean: the level of the frame is left to the master bias.
+        Its `correction` has no mean: the level of the frame is left to the master bias. It is zero, and its errors
+        are NaN, where too few lines have data.
     """
     profile = _profile(image, found.axis)
     degree = 0 if overscan else SKY_DEGREE
     sky = legendre.legvander(np.linspace(-1, 1, profile.size), degree)
     design = np.column_stack([found.shapes.T, sky])
-    solved, sigmas = _robust(design, profile)
     k = len(found.shapes)
+    solved, sigmas = np.zeros(k), np.full(k, np.nan)
+    if np.isfinite(profile).sum() > design.shape[1]:
+        solved, sigmas = _robust(design, profile)
     correction = (solved[:k] @ found.shapes).astype(np.float32)
     column = correction[:, None] if found.axis == "rows" else correction[None, :]
     return Banding(column, solved[:k], sigmas[:k])
@@ -121,7 +124,7 @@ def _profile(image: NDArray[np.float32], axis: Axis) -> Vector:
 
 def _leading(profiles: NDArray[np.float64], k: int) -> NDArray[np.float64]:
     # the deviations are already those from the master: no mean is taken off
-    shapes = np.linalg.svd(np.nan_to_num(profiles), full_matrices=False)[2][:k]
+    shapes = np.linalg.svd(profiles, full_matrices=False)[2][:k]
     # the sign of a singular vector is arbitrary: the largest element is made positive
     signs: NDArray[np.float64] = np.sign(shapes[np.arange(k), np.abs(shapes).argmax(axis=1)])
     return shapes * signs[:, None]
