@@ -125,6 +125,13 @@ def _strict() -> Iterator[None]:
         yield
 
 
+def usable(data: np.ndarray, path: Path) -> np.ndarray:
+    """Give pixels of a file of planes with NaN where its quality bits forbid their use; shape (ny, nx), float32."""
+    with fits.open(path, memmap=False) as hdus:
+        bad = hdus["MASK"].data > 0 if "MASK" in hdus else np.zeros(data.shape, bool)
+    return np.where(bad, np.nan, data).astype(np.float32)
+
+
 def _pixels(data: np.ndarray, header: Header, name: str | None, compress: str) -> fits.PrimaryHDU:
     if compress == "none":
         return fits.PrimaryHDU(data, header) if name is None else fits.ImageHDU(data, header, name=name)

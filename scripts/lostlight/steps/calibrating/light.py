@@ -11,7 +11,9 @@ from lostlight.core.params.calibrate import CalibrateParams
 from lostlight.core.step import Outputs, Result, Unit
 from lostlight.io import tiff
 from lostlight.science.calibrate import cosmics, frame_checks, over_correction, synthetic
+from lostlight.science.calibrate.binned_wcs import halved
 from lostlight.science.calibrate.cards import header_cards, history
+from lostlight.science.calibrate.cfa import stored_pattern
 from lostlight.science.calibrate.debayer import debayer
 from lostlight.science.calibrate.diagnostics import Source, unit_record
 from lostlight.science.calibrate.frame import Frame
@@ -71,7 +73,8 @@ def light(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
     planes = _cosmic(work, params, planes)
     told = _looked_at(work, params, planes, factor)
     if frame.bayerpat and params.light.debayer != "off":
-        planes = debayer(planes, frame.bayerpat, "bilinear" if params.light.debayer == "auto" else params.light.debayer)
+        pattern = stored_pattern(frame.bayerpat, x0=work.trimmed.columns.start, y0=work.trimmed.rows.start)
+        planes = debayer(planes, pattern, "bilinear" if params.light.debayer == "auto" else params.light.debayer)
     _write(work, params, out, planes, done, factor, gain, rdnoise)
     metrics = {
         "background": told["stats"]["median"],
@@ -143,7 +146,7 @@ def _recipe(work: _Work, params: CalibrateParams, factor: Scaled, gain: float, r
         dark=factor.dark if work.does("dark") else None,
         dark_scale=factor.scale.k if work.does("dark") else 1.0,
         dark_scale_error=factor.scale.sigma_k if work.does("dark") else 0.0,
-        same_bias="bias" in used and work.does("dark"),
+        same_bias="bias" in used and _is_of(work.masters.get("dark"), used["bias"]),
         flat=used["flat"].planes if "flat" in used else None,
         bad=work.masters["bpm"].planes.dq if "bpm" in work.masters else None,
         pedestal_adu=params.light.pedestal_adu,
@@ -155,6 +158,11 @@ def _recipe(work: _Work, params: CalibrateParams, factor: Scaled, gain: float, r
         zero_adu=_zero(work),
         step_adu=0.0 if work.frame.bitpix < 0 else 1.0,
     )
+
+
+def _is_of(dark: Master | None, bias: Master) -> bool:
+    """Whether this very bias was taken off a dark."""
+    return dark is not None and bool(bias.sha256) and str(dark.header.get("BIASID", "")) == bias.sha256[:16]
 
 
 def _overscan(work: _Work) -> NDArray[np.float64]:
@@ -279,6 +287,7 @@ def _write(
     head = product.headed(header(work.raw), (work.trimmed.rows, work.trimmed.columns), cards, lines, own.unit)
     if planes.data.ndim == 3:
         head.remove("BAYERPAT", ignore_missing=True)
+        head = halved(head) if own.debayer == "superpixel" else head
     product.write_planes(out, "image", planes, head, params.output)
     if params.output.tiff != "off":
         tiff.write(out["tiff"], planes.data, int(params.output.tiff))
