@@ -140,7 +140,7 @@ def _method(made: Made, own: StackParams) -> dict[str, Any]:
     told = {"combine": rule.combine, "reject": rule.reject, "low": rule.thresholds[0], "high": rule.thresholds[1]}
     told |= {"weights": own.weights, "normalize": own.normalize, "overscan": own.overscan}
     if rule.noise is not None:
-        told |= {"noise_gain_e_adu": rule.noise.gain_e_adu, "noise_rdnoise_e": rule.noise.rdnoise_e}
+        told["noise_adu"] = rule.noise.rdnoise_e / rule.noise.gain_e_adu
     return told
 
 

@@ -174,5 +174,15 @@ def _shape_changes(trimmed: Trimmed, read: ReadRows, planes: Planes) -> dict[str
     changes, whole = {}, np.empty(trimmed.shape, np.float32)
     for index, frame in enumerate(trimmed.frames[:_SAMPLES]):
         read(index, 0, trimmed.shape[0], whole)
+        if frame.bayerpat:
+            _recoloured(whole, planes.data)
         changes[frame.frame_id] = shape_change(whole, planes.data, good)
     return changes
+
+
+def _recoloured(frame: Floats, master: Floats) -> None:
+    """Give every place of a colour-filter array the level that it has in the master."""
+    for row in (0, 1):
+        for column in (0, 1):
+            place = np.s_[row::2, column::2]
+            frame[place] *= np.float32(np.nanmedian(master[place]) / np.nanmedian(frame[place]))

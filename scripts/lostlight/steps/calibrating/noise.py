@@ -16,6 +16,8 @@ from lostlight.steps.calibrating.raw import Trimmed
 
 _SAMPLE_PX = 1 << 20
 _PAIRS = 4
+_NO_SHOT_NOISE = 1e9
+"""Electrons per count of a frame without light: so many that their own noise does not matter."""
 _TRUSTED = 1.5
 """A model that is wrong by more than this factor would reject what it must not, or nothing."""
 
@@ -33,8 +35,8 @@ class Noise:
 def of_dark(name: str, frames: Sequence[Frame], trimmed: Trimmed, camera: CameraParams) -> Noise:
     """Measure the noise of biases and darks where they are dark: pixels that are brighter have shot noise as well.
 
-    The differences of frames tell the noise of an ordinary pixel whatever the header says; only the gain, for hot
-    pixels, must be known. Biases have none, and any gain will do.
+    Differences of frames tell the noise of an ordinary pixel whatever the header says; for hot ones the gain must be
+    known. A bias has no light: what its pixels differ by is fixed pattern.
     """
     gain = gain_of(frames, camera)
     parts = [_middle(trimmed, number) for number in range(min(len(frames), _PAIRS + 1))]
@@ -43,11 +45,9 @@ def of_dark(name: str, frames: Sequence[Frame], trimmed: Trimmed, camera: Camera
         model = NoiseModel(rdnoise, gain) if np.isfinite([rdnoise, gain]).all() else None
         return Noise(model, gain, rdnoise)
     measured_adu = read_noise_from_pairs(parts)
-    pedestal = float(np.median([np.nanmedian(part) for part in parts]))
     is_bias = frames[0].imagetyp == "bias"
-    known = np.isfinite(gain)
-    per_e = gain if known else 1.0
-    model = NoiseModel(measured_adu * per_e, per_e, pedestal) if known or is_bias else None
+    per_e = _NO_SHOT_NOISE if is_bias else gain
+    model = NoiseModel(measured_adu * per_e, per_e, _pedestal(parts)) if np.isfinite(per_e) else None
     stated = read_noise_of(frames, camera)
     warnings = _compare(name, measured_adu * gain, stated) if is_bias else ()
     # darks hold the shot noise of their current too: better than not knowing, and a header knows better
@@ -105,6 +105,13 @@ def _middle(trimmed: Trimmed, number: int) -> NDArray[np.float32]:
     out = np.empty((rows.stop - rows.start, trimmed.shape[1]), np.float32)
     trimmed(number, rows.start, rows.stop, out)
     return out
+
+
+def _pedestal(parts: Sequence[NDArray[np.float32]]) -> float:
+    """Level up to which pixels count as ordinary: the fixed pattern of the bias is no light, and has no shot noise."""
+    middle = np.nanmedian(parts[0])
+    spread = 1.4826 * np.nanmedian(np.abs(parts[0] - middle))
+    return float(np.median([np.nanmedian(part) for part in parts]) + spread)
 
 
 def _compare(name: str, measured_e: float, stated_e: float) -> tuple[Warn, ...]:
