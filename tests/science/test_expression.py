@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from lostlight.core.errors import ConfigError
-from lostlight.science.stack.expression import CONTEXT, STATISTICS, compile_expression
+from lostlight.science.stack.expression import compile_expression
+from lostlight.science.stack.expression_grammar import CONTEXT, STATISTICS
 
 HOSTILE = {
     "import": "__import__('os').system('ls') > 0",
