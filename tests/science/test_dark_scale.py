@@ -168,6 +168,12 @@ def test_the_same_frames_give_the_same_factor():
     assert dark_scale.optimise(*planted, GAIN) == dark_scale.optimise(*planted, GAIN)
 
 
+def test_a_light_said_to_be_without_noise_is_measured():
+    planted = scene(0.7, 9, shape=(250, 260), n_stars=0)
+    found = dark_scale.optimise(planted.light, planted.dark, 0.0, planted.sigma_dark, GAIN)
+    assert found.k == pytest.approx(0.7, rel=0.05)
+
+
 def test_too_few_hot_pixels_are_not_enough():
     found = dark_scale.optimise(*scene(1, 1, shape=(100, 130), hot=0.002), GAIN)
     assert not found.ok

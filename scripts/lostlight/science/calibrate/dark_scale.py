@@ -26,6 +26,8 @@ PASSES = 20
 CONTROLS = 20_000
 LOCAL_NOISE = 1 + math.pi / 2 / 24
 """Variance of a pixel minus the median of 24 neighbours, over that of the pixel."""
+QUANTISATION_ADU2 = 1 / 12
+"""Variance of a raw frame that rounding alone makes."""
 DOUBLING_SIGMA_C = 1.0
 """How well the doubling temperature of a camera that was never measured is known."""
 
@@ -169,7 +171,7 @@ def choose(measured: Scale, expected: Scale, where: str) -> tuple[Scale, Warn | 
     measured : Scale
         Of `optimise`.
     expected : Scale
-        Of `prior`.
+        Of `prior`; taken as it is, so look whether it is `ok`.
     where : str
         The light, for the warning.
     """
@@ -181,7 +183,7 @@ def choose(measured: Scale, expected: Scale, where: str) -> tuple[Scale, Warn | 
 
 
 def _ordinary(shape: tuple[int, ...]) -> Places:
-    # a lattice whose columns shift from row to row, so that column patterns and colours are sampled alike
+    # an odd stride meets all colours of a mosaic
     flat = np.arange(0, shape[0] * shape[1], max(1, shape[0] * shape[1] // CONTROLS) | 1)
     rows, cols = np.unravel_index(flat, shape)
     return rows, cols
@@ -200,7 +202,7 @@ def _pairs(
     pairs = (
         light[places] - beside(light, places, cfa=cfa),
         dark[places] - beside(dark, places, cfa=cfa),
-        beside(of_light, places, cfa=cfa) ** 2 * LOCAL_NOISE,
+        (beside(of_light, places, cfa=cfa) ** 2 + QUANTISATION_ADU2) * LOCAL_NOISE,
         of_dark[places].astype(np.float64) ** 2 * LOCAL_NOISE,
     )
     good = np.logical_and.reduce([np.isfinite(values) for values in pairs])
