@@ -16,8 +16,10 @@ _SMALLEST_PX, _LARGEST = 6.0, 0.12
 """Radii looked for: from this, to this part of the shorter side."""
 _STEP = 1.2
 _SIGMA = 5.0
+_CORRELATED = 2.0
+"""A median of 3 by 3 makes neighbours alike, so that averages are noisier than their number says."""
 _LEAST_DEPTH = 0.005
-_SECTORS, _DARK_SECTORS = 8, 7
+_SECTORS, _DARK_SECTORS = 8, 6
 _APART, _PART_OF = 0.75, 1.15
 """Patches of a size are at least so many radii apart; a smaller one farther than that is no piece of a ring."""
 _ROUNDS = 3
@@ -49,7 +51,7 @@ def find_dust(deviation: NDArray) -> list[Dust]:
     Hot and cold pixels and single columns are taken out by a median of 3 by 3. What is left of the illumination at
     scales above 128 pixels (a sixth of a small frame) is taken off, with the patches left out once they are known.
     Patches are peaks of the Laplacian of a Gaussian over place and scale (Lindeberg 1998), which also part shadows that
-    touch. A patch counts if it is darker than what surrounds it by five sigma, in seven of eight sectors of its rim:
+    touch. A patch counts if it is darker than what surrounds it by five sigma, in six of eight sectors of its rim:
     columns, corners and gradients are not.
 
     Parameters
@@ -75,25 +77,29 @@ def find_dust(deviation: NDArray) -> list[Dust]:
 def _patches(flattened: NDArray) -> list[Dust]:
     """Measure the peaks of all scales, the strongest first, and keep those that are dust and no part of another."""
     noise = MAD_TO_SIGMA * float(np.nanmedian(np.abs(flattened)))
-    kept: list[Dust] = []
-    for x, y, r in _peaks(flattened):
-        if any(_is_part((x, y, r), other) for other in kept):
+    kept: list[tuple[float, float, float]] = []
+    patches = []
+    for peak in _peaks(flattened):
+        if any(_is_part(peak, other) for other in kept):
             continue
+        x, y, r = peak
         depth = _depth(flattened, x, y, r, noise)
         if depth is not None:
-            kept.append(Dust(x, y, r, depth))
-    return kept
+            kept.append(peak)
+            radius = _half_depth(flattened, x, y, r, depth)
+            patches.append(Dust(x, y, radius, _depth(flattened, x, y, radius, noise) or depth))
+    return patches
 
 
-def _is_part(peak: tuple[float, float, float], other: Dust) -> bool:
+def _is_part(peak: tuple[float, float, float], other: tuple[float, float, float]) -> bool:
     """Tell whether a peak is the same patch as another, or a piece of its ring."""
-    x, y, r = peak
-    apart = _PART_OF if r < 0.6 * other.r_px else _APART
-    return bool(np.hypot(x - other.x_px, y - other.y_px) < apart * max(r, other.r_px))
+    (x, y, r), (other_x, other_y, other_r) = peak, other
+    apart = _PART_OF if r < 0.75 * other_r else _APART
+    return bool(np.hypot(x - other_x, y - other_y) < apart * max(r, other_r))
 
 
 def _peaks(flattened: NDArray) -> list[tuple[float, float, float]]:
-    """Give x, y and radius of the peaks over place and scale, by their signal to noise: a ring before its pieces.
+    """Give x, y and radius of the peaks over place and scale, the strongest and widest first: a ring before its pieces.
 
     A scale sigma answers most to discs of radius sigma times root two. Wide scales are searched on averages of squares.
     """
@@ -110,18 +116,16 @@ def _peaks(flattened: NDArray) -> list[tuple[float, float, float]]:
         tops = (answer == ndimage.maximum_filter(answer, reach)) & (answer > least)
         for j, i in np.argwhere(tops):
             middle = (square - 1) / 2
-            peaks.append((float(answer[j, i] * r), float(i * square + middle), float(j * square + middle), float(r)))
+            peaks.append(
+                (float(answer[j, i] * np.sqrt(r)), float(i * square + middle), float(j * square + middle), float(r))
+            )
     return [(x, y, r) for _, x, y, r in sorted(peaks, reverse=True)]
 
 
 def _depth(flattened: NDArray, x: float, y: float, r: float, noise: float) -> float | None:
     """Measure how much darker the rim of a patch is than what surrounds it; None where it is no dust."""
-    reach = int(np.ceil(1.7 * r))
-    rows = slice(max(int(y) - reach, 0), int(y) + reach + 1)
-    columns = slice(max(int(x) - reach, 0), int(x) + reach + 1)
-    part = flattened[rows, columns]
-    j, i = np.mgrid[rows.start : rows.start + part.shape[0], columns.start : columns.start + part.shape[1]]
-    distance, known = np.hypot(j - y, i - x) / r, np.isfinite(part)
+    part, dy, dx = _around(flattened, x, y, 1.7 * r)
+    distance, known = np.hypot(dy, dx) / r, np.isfinite(part)
     rim, around = known & (distance > 0.5) & (distance < 0.9), known & (distance > 1.25) & (distance < 1.7)
     if rim.sum() < 20 or around.sum() < 20:
         return None
@@ -129,12 +133,33 @@ def _depth(flattened: NDArray, x: float, y: float, r: float, noise: float) -> fl
     light = float(np.median(part[around][part[around] >= np.median(part[around])])) - 0.6745 * noise
     light = min(light, float(np.median(part[around])) + 3 * noise)
     depth = light - float(np.median(part[rim]))
-    sector = ((np.arctan2(j - y, i - x) + np.pi) / (2 * np.pi) * _SECTORS).astype(int) % _SECTORS
+    sector = ((np.arctan2(dy, dx) + np.pi) / (2 * np.pi) * _SECTORS).astype(int) % _SECTORS
     means = [light - float(part[rim & (sector == k)].mean()) for k in range(_SECTORS) if (rim & (sector == k)).any()]
     dark = sum(mean > 0.4 * depth for mean in means)
-    error = 1.2533 * noise * np.sqrt(1 / rim.sum() + 1 / around.sum())
+    error = _CORRELATED * 1.2533 * noise * np.sqrt(1 / rim.sum() + 1 / around.sum())
     is_dust = depth > max(_LEAST_DEPTH, _SIGMA * error) and dark >= _DARK_SECTORS
     return depth if is_dust else None
+
+
+def _half_depth(flattened: NDArray, x: float, y: float, r: float, depth: float) -> float:
+    """Give the radius at which the mean profile has come up to half of the depth, starting from the deepest ring."""
+    part, dy, dx = _around(flattened, x, y, 1.7 * r)
+    ring = np.hypot(dy, dx).astype(int)
+    known = np.isfinite(part) & (ring < 1.7 * r)
+    n = np.maximum(np.bincount(ring[known]), 1)
+    profile = np.bincount(ring[known], weights=part[known]) / n
+    deepest = int(np.argmin(profile[: int(r) + 1]))
+    risen = np.flatnonzero(profile[deepest:] > profile[deepest] + 0.5 * depth)
+    return float(deepest + risen[0]) if risen.size else r
+
+
+def _around(flattened: NDArray, x: float, y: float, reach: float) -> tuple[NDArray, NDArray, NDArray]:
+    """Cut a square around a place; give it with the distances of its pixels along y and x."""
+    rows = slice(max(int(y - reach), 0), int(y + reach) + 2)
+    columns = slice(max(int(x - reach), 0), int(x + reach) + 2)
+    part = flattened[rows, columns]
+    j, i = np.mgrid[rows.start : rows.start + part.shape[0], columns.start : columns.start + part.shape[1]]
+    return part, j - y, i - x
 
 
 def _discs(shape: tuple[int, int], patches: list[Dust]) -> NDArray[np.bool_]:
