@@ -324,6 +324,24 @@ def test_keys_that_some_frames_miss_are_told():
     }
 
 
+def test_keys_that_no_frame_says_are_no_news_unless_darks_need_them():
+    frames = changed([*BIAS, *DARKS, *LIGHTS], gain_setting=NAN, offset=NAN, ccd_temp_c=NAN, camera_id="")
+
+    assert [(each.code, each.where) for each in make_plan(frames, SETTINGS).warnings] == [
+        ("CAL227", "flat"),
+        ("CAL218", "temperature"),
+    ]
+
+
+@pytest.mark.parametrize("colder", [(0, 1, 2), (2, 1, 0)])
+def test_the_worst_of_the_lights_is_told(colder):
+    lights = [frame(f"l{i}", "light", exptime_s=300.0, ccd_temp_c=-12.5 - by) for i, by in enumerate(colder)]
+
+    plan = make_plan([*DARKS, *lights], PlanSettings(rules=MatchRules(temp_tolerance_c=5)))
+
+    assert [each.value for each in plan.warnings if each.code == "CAL202"] == [4.5]
+
+
 def test_another_binning_is_told():
     binned = several("bias", 5, "binned", xbin=2, ybin=2, naxis1=9, naxis2=6)
 
