@@ -264,3 +264,9 @@ def test_hot_pixels_of_a_real_night_stay_put(shared_data):
     # a star lies on a pixel of its path once: bright in one frame and in no other
     passing = (others.max(axis=0) > 50 * noise) & (np.median(others, axis=0) < 2 * noise)
     assert passing.sum() > 500 and found[passing].mean() < 0.03
+
+
+def test_small_frames_have_no_more_false_alarms_than_large_ones():
+    rng = np.random.default_rng(13)
+    flagged = sum(np.count_nonzero(map_of_master(rng.normal(100, 3, (31, 37)).astype(np.float32))) for _ in range(60))
+    assert flagged <= 1

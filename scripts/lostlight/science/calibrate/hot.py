@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lostlight.science.calibrate.bad_lines import bad_columns
 from lostlight.science.calibrate.local_median import around, local_median
-from lostlight.science.calibrate.tiles import tile_centers, tile_edges, tile_medians, tile_side
+from lostlight.science.calibrate.tiles import tile_centers, tile_edges, tile_medians
 from lostlight.science.calibrate.trouble import Warn, refuse, warn
 from lostlight.vocab.bits import dq
 
@@ -202,17 +202,16 @@ def _scatter(residual: NDArray[np.float32]) -> NDArray[np.float32]:
     Of each tile the root mean square within four times 1.4826 MAD: the MAD alone would jump from step to step, or be
     zero, where pixels are whole numbers.
     """
-    side = tile_side(residual.shape, TILE_PX)
     size = np.abs(residual)
-    edges = tile_edges(residual.shape, side)
-    limit = _SAFE * _MAD_TO_SIGMA * np.nan_to_num(tile_medians(size, side))
+    edges = tile_edges(residual.shape, TILE_PX)
+    limit = _SAFE * _MAD_TO_SIGMA * np.nan_to_num(tile_medians(size, TILE_PX))
     for axis in (0, 1):
         limit = np.repeat(limit, np.diff(edges[axis]), axis=axis)
     usual = size <= limit + 1.5 * np.min(size, where=size > 0, initial=np.inf)
     n, total = (_tile_sums(plane, edges) for plane in (usual, np.where(usual, size, 0).astype(np.float64) ** 2))
     sigma = np.sqrt(total / np.maximum(n, 1))
     sigma = np.where(n > 0, sigma, np.median(sigma[n > 0]) if (n > 0).any() else 0)
-    along = [_weights(*axis) for axis in zip(residual.shape, tile_centers(residual.shape, side), strict=True)]
+    along = [_weights(*axis) for axis in zip(residual.shape, tile_centers(residual.shape, TILE_PX), strict=True)]
     return (along[0] @ sigma @ along[1].T).astype(np.float32)
 
 
