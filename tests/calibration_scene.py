@@ -135,7 +135,8 @@ def report(n_lights=3, n_pictured=3, seed=3):
     return (
         calibration.build(
             units, groups=groups, matches=_matches(used), params={"dark": {"mode": "scaled"}, "light": {"unit": "adu"}},
-            software={"lostlight": "0.1.0", "numpy": "2.3.1"}, outputs=[("11_calibrate/products/light_000.fits", "ab" * 32)],
+            software={"lostlight": "0.1.0", "numpy": "2.3.1"},
+            outputs=[("11_calibrate/products/light_000.fits", "ab" * 32)],
             warnings=[warn("CAL218", "light_001", "no EGAIN in the header").plain()],
         ),
         pictures,
@@ -164,7 +165,8 @@ def _matches(used):
     other = {"id": "master_dark_120s_-10C_g100", "distance": 46.3, "reason": "exposure 120 s instead of 300 s"}
     return [
         {"target": "light_M51_Ha_300s", "role": "dark", "chosen": used["dark"], "distance": 0.41, "verdict": "good",
-         "reason": "same exposure, 0.4 °C apart, the same night", "terms": terms, "candidates": [{**other, "terms": terms}]},
+         "reason": "same exposure, 0.4 °C apart, the same night", "terms": terms,
+         "candidates": [{**other, "terms": terms}]},
         {"target": "light_M51_Ha_300s", "role": "flat", "chosen": used["flat"], "distance": 0.2, "verdict": "good",
          "reason": "same filter and rotator, the same night"},
         {"target": used["flat"], "role": "flat_dark", "reason": "none was taken; the bias is used"},
