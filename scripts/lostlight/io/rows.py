@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from lostlight.core.errors import BadImage
@@ -175,7 +174,9 @@ def _decode(stored: NDArray, image: _Image, out: NDArray[np.float32]) -> None:
 
 
 def _unpacked(path: Path, hdu: int | None) -> NDArray[np.float32]:
-    """Read an image with astropy."""
+    """Read an image with astropy, which plain images need not wait for."""
+    from astropy.io import fits
+
     try:
         with fits.open(path, memmap=False) as file:
             if hdu is None:

@@ -140,11 +140,10 @@ class _Job:
             return self._chunk(y0, y1)
 
     def _chunk(self, y0: int, y1: int) -> tuple[NDArray[np.int64], ...]:
-        x = self._samples(y0, y1)
+        x, suspicious = self._samples(y0, y1)
         n = np.full(x.shape[1], self.n_frames, np.int32)
         n_valid = np.full(self.n_frames, x.shape[1])
-        # One sum tells whether there is anything invalid, at a fraction of what looking at each sample costs.
-        if not np.isfinite(x.sum()):
+        if suspicious:
             valid = np.isfinite(x)
             x[~valid] = np.inf
             n, n_valid = valid.sum(axis=0, dtype=np.int32), np.count_nonzero(valid, axis=1)
@@ -162,19 +161,22 @@ class _Job:
             getattr(self.out, name)[y0:y1] = plane.reshape(y1 - y0, -1)
         return np.count_nonzero(kept.low, axis=1), np.count_nonzero(kept.high, axis=1), n_valid
 
-    def _samples(self, y0: int, y1: int) -> Floats:
+    def _samples(self, y0: int, y1: int) -> tuple[Floats, bool]:
+        """Read samples, and tell whether there may be invalid ones: a sum tells that cheaper than looking at each."""
         size = self.n_frames * (y1 - y0) * self.shape[1]
         if getattr(self.buffers, "size", -1) < size:
             self.buffers.x, self.buffers.size = np.empty(size, F), size
         x = self.buffers.x[:size].reshape(self.n_frames, y1 - y0, self.shape[1])
+        total = 0.0
         for frame, out in enumerate(x):
             self.read_rows(frame, y0, y1, out)
+            total += float(out.sum())
         x = x.reshape(self.n_frames, -1)
         if self.stack.offsets is not None:
             x -= self.stack.offsets
         if self.stack.scales is not None:
             x *= self.stack.scales
-        return x
+        return x, not np.isfinite(total)
 
     def _weights(self, y0: int, y1: int) -> Floats | None:
         if self.weight_rows is None:
