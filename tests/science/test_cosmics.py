@@ -6,10 +6,13 @@ import sys
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astroscrappy import detect_cosmics
 from scipy.special import erf
 
 from lostlight.science.calibrate.cosmics import contrast_for, find_cosmics, wanted
+from lostlight.science.calibrate.hot import stationary
+from lostlight.science.calibrate.repair import repair
 from lostlight.science.calibrate.sharpness import stellar_fwhm
 from lostlight.sim.camera_cosmics import cosmic_rays
 from lostlight.vocab.bits import dq
@@ -141,7 +144,7 @@ def test_a_frame_without_noise_or_pixels_has_no_stars():
     assert stellar_fwhm(np.full((64, 71), np.nan, np.float32)).n_stars == 0
     assert stellar_fwhm(np.full((64, 71), 5, np.float32)).n_stars == 0
     y, x = np.mgrid[:64, :71]
-    at_edge = 5000 * np.exp(-((y - 30) ** 2 + (x - 5) ** 2) / 8) + np.random.default_rng(0).normal(0, 3, (64, 71))
+    at_edge = 5000 * np.exp(-((y - 30) ** 2 + (x - 9) ** 2) / 8) + np.random.default_rng(0).normal(0, 3, (64, 71))
     assert stellar_fwhm(at_edge.astype(np.float32)).n_stars == 0
     rng = np.random.default_rng(0)
     assert stellar_fwhm(rng.normal(100, 3, (64, 71)).astype(np.float32)).n_stars == 0
@@ -189,3 +192,22 @@ def test_threads_change_nothing():
         for n in ("1", "2")
     ]
     assert told[0] == told[1] and int(told[0].split()[0]) > 20
+
+
+@pytest.mark.needs_shared
+def test_hot_pixels_of_a_real_night_are_not_taken_for_rays_once_repaired(shared_data):
+    frames = [
+        fits.getdata(path).astype(np.float32) for path in sorted((shared_data / "stack-hatp32").glob("*.FITS.gz"))
+    ]
+
+    def read_rows(frame, y0, y1, out):
+        out[:] = frames[frame][y0:y1]
+
+    bad = stationary(len(frames), frames[0].shape, read_rows)
+    light = frames[0]
+    sigma = np.sqrt(1.6**2 + np.maximum(light - np.median(light), 0) / 2).astype(np.float32)
+    none = np.zeros(light.shape, np.uint16)
+    before = find_cosmics(light, sigma, none, "light").hit
+    after = find_cosmics(*repair(light, sigma, none, bad)[:3], "light").hit
+    assert (before & (bad != 0)).sum() > 0.5 * before.sum()
+    assert after.sum() < 0.5 * before.sum()
