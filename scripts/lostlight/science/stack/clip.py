@@ -66,10 +66,17 @@ def _once(
     x: Floats, lo: Ints, hi: Ints, floor: Ints, thresholds: tuple[float, float], centre: Floats, width: Floats
 ) -> tuple[Ints, Ints]:
     below, above = F(thresholds[0]) * width, F(thresholds[1]) * width
-    rank = np.arange(len(x), dtype=np.int32)[:, None]
-    inside = (rank >= lo) & (rank < hi)
-    new_lo = lo + (inside & (centre - x > below)).sum(axis=0, dtype=np.int32)
-    new_hi = hi - (inside & (x - centre > above)).sum(axis=0, dtype=np.int32)
+    new_lo, new_hi = lo.copy(), hi.copy()
+    going = np.arange(lo.size)
+    while going.size:
+        going = going[new_lo[going] < hi[going]]
+        going = going[centre[going] - x[new_lo[going], going] > below[going]]
+        new_lo[going] += 1
+    going = np.arange(lo.size)
+    while going.size:
+        going = going[new_hi[going] > new_lo[going]]
+        going = going[x[new_hi[going] - 1, going] - centre[going] > above[going]]
+        new_hi[going] -= 1
     short = np.flatnonzero(new_hi - new_lo < floor)
     if short.size:
         new_lo[short], new_hi[short] = _put_back(
