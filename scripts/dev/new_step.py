@@ -106,8 +106,8 @@ def write(step_id: str, after: str) -> None:
     create(ROOT / "workflow" / "rules" / f"{step_id}.smk", RULE.format(**names))
     create(ROOT / "tests" / "steps" / f"test_s{step_id}.py", TEST.format(**names))
     insert(package / "vocab" / "steps.py", f'    "{step_id}",\n', before=")\n")
-    insert(package / "core" / "params.py", PARAMS.format(**names), before="class RunParams")
-    extend(package / "core" / "params.py", "    {word}: {Params} = {Params}()\n".format(**names))
+    insert(package / "core" / "params" / "__init__.py", PARAMS.format(**names), before="class RunParams")
+    extend(package / "core" / "params" / "__init__.py", "    {word}: {Params} = {Params}()\n".format(**names))
     extend(
         ROOT / "config" / "pipeline.yaml", "\n# Step {number}: say here what it does.\n{word}: {{}}\n".format(**names)
     )

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-PROGRAMS = ("source-extractor", "psfex", "stilts", "chromium")
+PROGRAMS = ("source-extractor", "psfex", "stilts", "chromium", "siril-cli")
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def install(project, folder):
 def test_where_programs_cannot_be_installed_it_says_what_to_do(project, bare):
     (bare / "psfex").touch(mode=0o755)
     said = install(project, bare)
-    assert "apt-get install --no-install-recommends source-extractor stilts chromium" in said
+    assert "apt-get install --no-install-recommends source-extractor stilts chromium siril" in said
     assert "conda" in said
 
 

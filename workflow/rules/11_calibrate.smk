@@ -17,5 +17,5 @@ rule step11:
         spec=spec("11_calibrate"),
         version=version("11_calibrate"),
     shell:
-        "python -m lostlight step 11_calibrate"
-        " --out {output} --params {params.spec:q} --workers {threads} --log {log.json} > {log.text} 2>&1"
+        "python -m lostlight step 11_calibrate "
+        "--out {output} --params {params.spec:q} --workers {threads} --log {log.json} > {log.text} 2>&1"

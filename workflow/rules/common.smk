@@ -3,7 +3,7 @@
 import json
 
 from lostlight.core.declared import declared
-from lostlight.vocab.steps import FRAMES, PLANT, SURVEY, TWIN_STEPS, WHOLE, rule as rule_name
+from lostlight.vocab.steps import PLANT, SURVEY, TWIN_STEPS, WHOLE, rule as rule_name
 
 # As many as the machine lends; where that is not said (a cluster, a report), the profile sets the threads.
 WORKERS = settings.run.workers or workflow.resource_settings.cores or 1
@@ -29,23 +29,6 @@ def version(step_id):
 def given(*paths):
     """Files of the user's own, where there are any; editing one re-runs the steps that read it."""
     return [path for path in paths if path and Path(path).is_file()]
-
-
-def frames_of(source):
-    """The raw frames of the user's own; simulated ones are no files yet."""
-    folder = Path(source)
-    files = sorted(folder.rglob("*")) if source and folder.is_dir() else [folder] if source else []
-    return [str(path).replace("{", "{{").replace("}", "}}") for path in files if path.is_file()]
-
-
-def calibrated():
-    """The manifest of the calibrated frames, where they are what is searched."""
-    return [f"<run>/{FRAMES[0]}/manifest.json"] if settings.download.source == "frames" else []
-
-
-def upstream(wildcards, input):
-    """Options that name the manifests of the calibrated frames."""
-    return [f"--upstream {manifest}" for manifest in input.frames]
 
 
 def manifests_after(step_id, twin):

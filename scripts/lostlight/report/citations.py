@@ -10,6 +10,7 @@ CITATIONS: dict[str, str] = {
     "psfex": "Bertin, E. 2011, in ADASS XX, ASP Conf. Ser. 442, 435 (PSFEx)",
     "stilts": "Taylor, M. B. 2006, in ADASS XV, ASP Conf. Ser. 351, 666 (STILTS)",
     "sep": "Barbary, K. 2016, JOSS 1, 58 (SEP)",
+    "lacosmic": "van Dokkum, P. G. 2001, PASP 113, 1420 (L.A.Cosmic); McCully, C. et al. 2018 (astroscrappy)",
     "astropy": "Astropy Collaboration 2022, ApJ 935, 167 (Astropy)",
     "astroquery": "Ginsburg, A. et al. 2019, AJ 157, 98 (astroquery)",
     "mocpy": "Fernique, P. et al. 2014, IVOA Recommendation: HEALPix Multi-Order Coverage map (MOC)",

@@ -17,7 +17,6 @@ from lostlight.science.plate.validate import Asked, accept, reject
 from lostlight.science.plate.wcs import pixel_scale_arcsec
 from lostlight.science.sky.epoch import plate_epoch
 
-_OWN = ("folder", "frames")
 _CHANGED = "the archive's answer differs from the one it gave before"
 _FACTS = ("ra_deg", "dec_deg", "width_arcmin", "height_arcmin", "plates")
 
@@ -26,8 +25,7 @@ def plan(manifests: Sequence[Manifest], params: DownloadParams) -> list[Unit]:
     """Plan one unit per row of the table of tiles, with the own plate that shows it where there are own plates."""
     _refuse_unusable(params)
     own = listed(Path(params.folder), IMAGES, "download.folder") if params.source == "folder" else []
-    if params.source == "frames":
-        own = products((manifest for manifest in manifests if manifest.step == "11_calibrate"), "image")
+    own += products(manifests, "image")
     by_name = {path.name: path for path in own}
     headers = plates.headers_of(own)
     units = []
@@ -52,7 +50,7 @@ def download(unit: Unit, params: DownloadParams, out: Outputs) -> Result:
     """Bring the image of one tile, and accept nothing but what was asked for."""
     asked = Asked(*(float(unit.facts[name]) for name in _FACTS[:4]))
     with about(unit["plate"].name if "plate" in unit else ""):
-        bring = _own if params.source in _OWN else _cutout
+        bring = _own if params.source in ("folder", "frames") else _cutout
         data, header, warnings = bring(unit, params, asked)
         metrics = _metrics(data, header)
     fits.write_image(out["image"], data, header)

@@ -1,0 +1,1 @@
+"""The whole of step 11 on a small simulated camera."""
