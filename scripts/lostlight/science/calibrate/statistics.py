@@ -173,13 +173,13 @@ def histogram(data: NDArray, dq: NDArray | None = None, *, n_bins: int = 1024, o
         return dict.fromkeys(("center", "scale", "low", "high")) | {"step": 0, "counts": [], "under": 0, "over": 0}
     center = float(np.median(values))
     low, high = (float(v) for v in np.quantile(values, [outside, 1 - outside], method="nearest"))
-    scale = clipped_sigma(values) if values.size > 1 else 0.0
+    scale = clipped_sigma(values[:: -(-values.size // _ENOUGH_PX)]) if values.size > 1 else 0.0
     scale = scale if scale > 0 else max(high - low, 1.0)
     if high <= low:
         low, high = low - 0.5 * scale, high + 0.5 * scale
-    edges = histogram_edges({"center": center, "scale": scale, "low": low, "high": high}, n_bins)
-    edges[0], edges[-1] = low, high
-    counts = np.histogram(values, bins=edges)[0]
+    first, last = np.arcsinh((np.array([low, high]) - center) / scale)
+    inside = values[(values >= low) & (values <= high)]
+    counts = np.histogram(np.arcsinh((inside - center) / scale), bins=n_bins, range=(first, last))[0]
     under, over = int(np.count_nonzero(values < low)), int(np.count_nonzero(values > high))
     return {
         "center": center, "scale": scale, "low": low, "high": high,
