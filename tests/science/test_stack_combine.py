@@ -10,6 +10,7 @@ from lostlight.core.errors import ConfigError
 from lostlight.science.stack import compiled, engine, network
 from lostlight.science.stack.average import median_excess
 from lostlight.science.stack.combine import combine
+from lostlight.science.stack.expression import compile_expression
 from lostlight.science.stack.rule import COMBINES, REJECTS, NoiseModel, Rule
 
 SHAPE = (13, 21)
@@ -60,6 +61,17 @@ def test_threads_chunks_and_backends_change_no_bit(rule):
         same_bits(whole, other)
 
 
+def test_a_written_expression_rejects():
+    cube = np.nan_to_num(scene(9, seed=4, level=100), nan=100)
+    cube[2] += 200
+    expression = compile_expression("x > median + 5 * sigma_model and exptime > 5")
+    rule = Rule(reject="expression", expression=expression, noise=NoiseModel(7, 1, 1e6))
+    result = stacked(cube, rule, context={"exptime": [10] * 8 + [1]})
+    assert result.rejected_high[2] == cube[0].size
+    assert result.rejected_high[8] == 0
+    assert result.rejected_high[0] > 0
+
+
 def test_a_pixel_does_not_know_its_neighbours():
     cube = scene(8)
     for reject in ("winsorized", "linear_fit", "gesd"):
@@ -99,6 +111,12 @@ def test_the_loops_that_are_compiled_do_as_numpy():
         assert ours_.tobytes() == numpys.tobytes()
     width = compiled.winsorize.py_func(x, lo, hi, centre, bound)
     assert width.tobytes() == engine.NUMPY.winsorize(x, lo, hi, centre, bound).tobytes()
+    d, n = np.zeros((6, compiled.LANES), np.float32), np.full(compiled.LANES, 6, np.int32)
+    d[:, :20] = x - centre
+    width = np.full(20, 4, np.float32)
+    compiled.settle.py_func(d, n, width)
+    zero, all_ = np.zeros(20, np.int32), np.full(20, 6, np.int32)
+    assert width.tobytes() == engine.NUMPY.winsorize(x, zero, all_, centre, bound).tobytes()
     columns = np.empty_like(x)
     compiled.exchange.py_func(x[::-1].copy(), columns, network.comparators(6))
     assert (columns == x).all()
