@@ -125,11 +125,26 @@ def _strict() -> Iterator[None]:
         yield
 
 
-def usable(data: np.ndarray, path: Path) -> np.ndarray:
-    """Give pixels of a file of planes with NaN where its quality bits forbid their use; shape (ny, nx), float32."""
-    with fits.open(path, memmap=False) as hdus:
-        bad = hdus["MASK"].data > 0 if "MASK" in hdus else np.zeros(data.shape, bool)
-    return np.where(bad, np.nan, data).astype(np.float32)
+def usable(path: Path) -> tuple[NDArray[np.float32], Header]:
+    """Read the pixels of a file of planes for a search: NaN where quality forbids their use, colours averaged.
+
+    Returns
+    -------
+    data : ndarray, shape (ny, nx), float32
+    header : Header
+
+    Raises
+    ------
+    BadImage
+        As `read` does.
+    """
+    stored, header = read(path)
+    with np.errstate(invalid="ignore"):
+        data = stored.data.mean(axis=0) if stored.data.ndim > 2 else stored.data
+    bad = np.zeros(data.shape, bool) if stored.dq is None else (stored.dq & np.uint16(DO_NOT_USE)) > 0
+    for name in ("NAXIS3", "BUNIT"):
+        header.remove(name, ignore_missing=True)
+    return np.where(bad, np.nan, data).astype(np.float32), header
 
 
 def _pixels(data: np.ndarray, header: Header, name: str | None, compress: str) -> fits.PrimaryHDU:

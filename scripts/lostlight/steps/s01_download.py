@@ -71,10 +71,10 @@ def _own(unit: Unit, params: DownloadParams, asked: Asked) -> tuple[np.ndarray, 
     if "plate" not in unit:
         where = f"RA {asked.ra_deg:.4f} Dec {asked.dec_deg:+.4f}"
         raise reject(BadImage, "WRONG_FIELD", f"no plate in download.folder shows {where}", "add the plate that does")
+    if params.source == "frames":
+        return *planes.usable(unit["plate"]), []
     content = fits.read_bytes(unit["plate"])
     data, header = accept(content, params.survey)
-    if params.source == "frames":
-        return planes.usable(data, unit["plate"]), header, []
     n_images = fits.count_images(content)
     warnings = [f"of the {n_images} images in {unit['plate'].name} only the first is searched"] if n_images > 1 else []
     is_whole = unit["plate"].name == unit.facts["plates"]
@@ -102,10 +102,8 @@ def _refuse_unusable(params: DownloadParams) -> None:
             hint="choose stsci, or set `download.allow_resampled: true`",
         )
     if params.source == "mosaic":
-        raise ConfigError(
-            "download.source = mosaic needs the mosaics of step 12, which this version does not make",
-            hint="choose stsci, eso, folder, frames or sky",
-        )
+        what = "download.source = mosaic needs the mosaics of step 12, which this version does not make"
+        raise ConfigError(what, hint="choose stsci, eso, folder, frames or sky")
 
 
 def _metrics(data: np.ndarray, header: Header) -> dict[str, Fact]:
