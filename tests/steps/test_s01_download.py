@@ -2,22 +2,26 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import stamina
 from astropy.io import fits
+from astropy.io.fits import Header
 from tests.fakesky import FakeSky
 
 from lostlight.core.errors import BadDate, BadImage, ConfigError, LostlightError, NoWCS, RemoteDown, WrongSurvey
 from lostlight.core.manifest import Manifest, Product, UnitRecord
 from lostlight.core.params import DownloadParams
 from lostlight.core.step import Outputs, Unit
-from lostlight.io import tables
+from lostlight.io import planes, tables
 from lostlight.io.fits import read_image
+from lostlight.science.calibrate.planes import Planes
 from lostlight.sim.faults import Fault, Faults
 from lostlight.sim.server import serve
 from lostlight.steps.s01_download import download, plan
+from lostlight.vocab import bits
 from lostlight.vocab.columns import TILES
 
 TILE = "tile_RA150.000_DECp20.000"
@@ -162,7 +166,6 @@ def test_offline(tmp_path):
     ("changes", "words"),
     [
         ({"source": "skyview"}, "resampled"),
-        ({"source": "frames"}, "step 11"),
         ({"source": "mosaic"}, "step 12"),
         ({"source": "folder", "folder": "nowhere"}, "nowhere"),
         ({"source": "folder"}, "download.folder"),
@@ -244,3 +247,35 @@ def test_a_real_plate_is_cut_and_the_other_survey_refused(tmp_path, shared_data)
     _, result = run(tmp_path, settings, units[1])
     assert result.metrics["plate_id"] == "XE486"
     assert result.metrics["epoch_yr"] == pytest.approx(1951.91, abs=0.01)
+
+
+@pytest.fixture
+def light(tmp_path):
+    """A calibrated light with a spoilt pixel, and its header."""
+    header = Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.0, "CRVAL2": 20.0, "CRPIX1": 17.0,
+                     "CRPIX2": 12.0, "CDELT1": -5e-4, "CDELT2": 5e-4, "DATE-OBS": "2024-03-10T21:00:00"})  # fmt: skip
+    data, dq = np.random.default_rng(3).normal(300, 5, (23, 33)).astype(np.float32), np.zeros((23, 33), np.uint16)
+    dq[4, 7], dq[5, 8] = bits.dq("SATURATED"), bits.dq("HOT", "INTERPOLATED")
+    return Planes(data, np.ones_like(data), dq), header, tmp_path / "light_1.fits"
+
+
+@pytest.mark.parametrize("n_colours", [1, 3])
+def test_a_calibrated_light_comes_without_the_pixels_that_must_not_be_used(light, tmp_path, n_colours):
+    whole, header, path = light
+    colours = np.stack([whole.data * each for each in (0.5, 1, 1.5)]) if n_colours == 3 else whole.data
+    planes.write(path, replace(whole, data=colours, uncert=np.ones_like(colours)), header)
+    unit = Unit("light_1", {"plate": path}, {**FACTS, "plates": path.name})
+    out = Outputs({"image": tmp_path / "out.fits"})
+    download(unit, params(source="frames", survey="any"), out)
+    data, kept = read_image(out["image"])
+    assert np.argwhere(np.isnan(data)).tolist() == [[4, 7]]
+    assert np.nanmax(np.abs(data - whole.data)) < 1e-3
+    assert kept["CRVAL1"] == 150.0
+
+
+def test_a_light_without_a_sky_solution_is_refused(light, tmp_path):
+    whole, _, path = light
+    planes.write(path, whole, Header({"DATE-OBS": "2024-03-10T21:00:00"}))
+    unit = Unit("light_1", {"plate": path}, {**FACTS, "plates": path.name})
+    with pytest.raises(NoWCS):
+        download(unit, params(source="frames", survey="any"), Outputs({"image": tmp_path / "out.fits"}))
