@@ -1,6 +1,5 @@
 """The same frames through Siril: median and sigma clipping give the same bits, winsorized the same samples."""
 
-import shutil
 import subprocess
 
 import numpy as np
@@ -11,7 +10,7 @@ from lostlight.io.rows import RowReader
 from lostlight.science.stack.combine import combine
 from lostlight.science.stack.rule import Rule
 
-pytestmark = pytest.mark.skipif(shutil.which("siril-cli") is None, reason="siril-cli is not installed")
+pytestmark = pytest.mark.needs_siril
 SHAPE = (210, 331)
 
 
