@@ -12,7 +12,7 @@ from lostlight.core.params.calibrate import CalibrateParams
 from lostlight.core.step import Outputs, Result, Unit
 from lostlight.io import tables
 from lostlight.report import calibration, calibration_page
-from lostlight.science.calibrate.plan_model import Match
+from lostlight.science.calibrate.diagnostics import plan_record
 from lostlight.science.calibrate.trouble import warn
 from lostlight.steps.calibrating import product
 from lostlight.steps.calibrating.planning import Planned, planned, write
@@ -44,8 +44,7 @@ def report(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
     plain = params.model_dump(mode="json")
     content = calibration.build(
         told,
-        groups=[_group(each) for each in done.plan.groups],
-        matches=_matches(done),
+        **plan_record(done.plan),
         params={name: plain[name] for name in _PARAMS},
         software={name: version(name) for name in _SOFTWARE},
         outputs=[(unit[role].name, atomic.sha256_file(unit[role])) for role in sorted(unit.inputs)],
@@ -80,40 +79,3 @@ def _frames(done: Planned) -> Table:
 def _dtype(name: str) -> str:
     dtype = COLUMNS[name].dtype
     return "U" if dtype == "str" else dtype
-
-
-def _group(group: Any) -> dict[str, Any]:
-    return {
-        "id": group.id, "kind": group.kind, "source": group.source, "frames": list(group.frames),
-        "n_frames": group.n_frames,
-    }  # fmt: skip
-
-
-def _matches(done: Planned) -> list[dict[str, Any]]:
-    """Tell matches once for all lights of a group that take the same masters, with the largest distance."""
-    home = {frame: group.id for group in done.plan.groups if group.kind == "light" for frame in group.frames}
-    alike: dict[tuple[str, str, str], Match] = {}
-    for match in done.plan.matches:
-        key = home.get(match.frame, match.frame), match.role, match.chosen
-        alike[key] = max(alike.get(key, match), match, key=_distance)
-    return [_match(target, match) for (target, _, _), match in alike.items()]
-
-
-def _distance(match: Match) -> float:
-    return match.candidate.distance if match.candidate else 0.0
-
-
-def _match(target: str, match: Match) -> dict[str, Any]:
-    chosen = match.candidate
-    return {
-        "target": target,
-        "role": match.role,
-        "chosen": match.chosen,
-        "distance": chosen.distance if chosen else None,
-        "reason": (chosen.rejected or chosen.words) if chosen else "",
-        "terms": dict(chosen.terms) if chosen else {},
-        "candidates": [
-            {"id": each.id, "distance": each.distance, "terms": dict(each.terms), "reason": each.rejected or each.words}
-            for each in match.candidates
-        ],
-    }
