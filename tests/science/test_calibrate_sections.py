@@ -124,6 +124,16 @@ def test_cosmic_rays_and_missing_pixels_do_not_matter(how):
     np.testing.assert_allclose(spoilt, clean, atol=0.6)
 
 
+@pytest.mark.parametrize("step", [1, 16])
+@pytest.mark.parametrize("how", ["median", "row_median", "poly1"])
+def test_a_level_between_whole_counts_is_found(how, step):
+    for level in np.arange(1000, 1000 + step, 0.23 * step):
+        pixels = np.rint(np.random.default_rng(3).normal(level, 3.3 * step, (301, 24)) / step) * step
+        pixels[7, 3] = np.nan
+        found = overscan.level(pixels, how)[0]
+        assert np.mean(found) == pytest.approx(level, abs=0.2 * step)  # a plain median is up to half a step beside it
+
+
 def test_a_short_strip_takes_the_degree_it_can():
     correction, _, _ = overscan.level(np.array([[10.0], [12.0], [np.nan]]), "poly3")
     np.testing.assert_allclose(correction.ravel(), [10, 12, 14], atol=1e-9)

@@ -38,6 +38,7 @@ def level(strip: NDArray, how: str, above: bool = False) -> tuple[NDArray[np.flo
     how : str
         ``median``, ``mean3s`` (mean of pixels within 3 standard deviations), ``row_median`` (median of each line,
         smoothed by a running median of 31 lines) or ``poly1`` to ``poly3`` (polynomial through the medians of lines).
+        Medians of whole counts are those of grouped data: see `_medians`.
     above : bool
         The strip lies above or below the pixels: its lines are columns; see `lies_above`.
 
@@ -61,7 +62,8 @@ def level(strip: NDArray, how: str, above: bool = False) -> tuple[NDArray[np.flo
     if not valid.any():
         raise refuse("CAL108", "the overscan holds no valid pixel", "correct BIASSEC, or set overscan: off")
     if how in ("median", "mean3s"):
-        correction = np.asarray(np.median(lines[valid]) if how == "median" else _clipped(lines[valid], 3).mean())
+        found = _medians(lines.reshape(1, -1))[0] if how == "median" else _clipped(lines[valid], 3).mean()
+        correction = np.asarray(found)
     elif how == "row_median" or how in _POLYNOMIALS:
         correction = _along(lines, how)[:, None]
     else:
@@ -73,9 +75,7 @@ def level(strip: NDArray, how: str, above: bool = False) -> tuple[NDArray[np.flo
 
 def _along(lines: NDArray[np.float64], how: str) -> NDArray[np.float64]:
     """Give one value for each line; lines without valid pixels take it from the lines about them."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
-        medians = np.nanmedian(lines, axis=1)
+    medians = _medians(lines)
     number = np.arange(len(medians), dtype=np.float64)
     known = np.isfinite(medians)
     if how == "row_median":
@@ -92,6 +92,26 @@ def _along(lines: NDArray[np.float64], how: str) -> NDArray[np.float64]:
             break
         kept = within
     return line(number)
+
+
+def _medians(lines: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the median of every line, as of grouped data where pixels are whole counts.
+
+    A median of whole counts is one itself, up to half a count beside the level, however many pixels there are. Counts
+    that are equal to it came from a level within half a step of it: L - s/2 + s (n/2 - F) / f, with F of the n counts
+    below L, f equal to L, and s the step between counts.
+    """
+    valid = np.isfinite(lines)
+    values = np.unique(lines[valid])
+    if values.size < 2 or (values != np.rint(values)).any():
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
+            return np.asarray(np.nanmedian(lines, axis=1))
+    step, count = np.diff(values).min(), valid.sum(axis=1)
+    middle = np.minimum(count // 2, lines.shape[1] - 1)[:, None]
+    level = np.take_along_axis(np.sort(lines, axis=1), middle, axis=1)  # NaN last
+    below, equal = (lines < level).sum(axis=1), np.maximum((lines == level).sum(axis=1), 1)
+    return level[:, 0] + step * ((count / 2 - below) / equal - 0.5)
 
 
 def _clipped(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
