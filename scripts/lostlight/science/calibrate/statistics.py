@@ -10,8 +10,10 @@ from lostlight.vocab.bits import DO_NOT_USE, DQ
 
 MAD_TO_SIGMA = 1.4826
 _CLIP_SIGMA = 4.0
-_ENOUGH_PX = 2**20
-"""Noise and number of levels are measured on every so manieth row of larger images: a million pixels tell them."""
+_ENOUGH_PX = 2**18
+"""What takes sorting is measured on every so manieth row of larger images: so many pixels tell noise to 0.2 percent."""
+_ENOUGH_TO_BIN_PX = 2**20
+_PARTS = 64
 _TRUNCATED_AT_CLIP = 0.99892
 """Standard deviation of a unit normal cut at four sigma."""
 
@@ -36,7 +38,7 @@ class Statistics:
     """median over noise"""
     n_negative: int
     n_levels: int
-    """different values among a million pixels: few of them tell a coarse digitisation or a stretched image"""
+    """different values among the pixels that noise is measured on: few tell a coarse digitisation or a stretch"""
     n_at_min: int
     n_at_max: int
 
@@ -74,25 +76,28 @@ def statistics(data: NDArray, dq: NDArray | None = None, *, step_px: int = 1) ->
         Distance of the neighbours that `noise` compares; 2 for a colour-filter array.
     """
     good = usable(data, dq)
-    values = data[good]
+    values = data.ravel() if good.all() else data[good]
     if values.size == 0:
         return Statistics(0, int(good.size), *[np.nan] * 8, *[0] * 4)
-    middle = float(np.median(values))
+    part, known = thinned(data), thinned(good)
+    some = part[known] if known.any() else values
+    middle = float(np.median(some))
     low, high = float(values.min()), float(values.max())
-    scatter = noise(np.where(good, data, np.nan), step_px)
+    scatter = noise(np.where(known, part, np.nan), step_px)
+    mean = float(values.mean(dtype=np.float64))
     return Statistics(
         n=int(values.size),
         n_invalid=int(good.size - values.size),
         min=low,
         max=high,
-        mean=float(values.mean(dtype=np.float64)),
+        mean=mean,
         median=middle,
-        std=float(values.std(dtype=np.float64)),
-        mad=float(np.median(np.abs(values - middle))),
+        std=_spread(values, mean),
+        mad=float(np.median(np.abs(some - middle))),
         noise=float(scatter),
         snr=float(middle / scatter) if scatter > 0 else np.nan,
         n_negative=int(np.count_nonzero(values < 0)),
-        n_levels=int(np.unique(_thinned(np.where(good, data, middle))).size),
+        n_levels=int(np.unique(some).size),
         n_at_min=int(np.count_nonzero(values == low)),
         n_at_max=int(np.count_nonzero(values == high)),
     )
@@ -117,14 +122,19 @@ def noise(data: NDArray, step_px: int = 1) -> float:
     float
         In the unit of `data`; NaN if no two neighbours are valid.
     """
-    pixels = _thinned(data).astype(np.float64)
+    pixels = thinned(data).astype(np.float64)
     differences = (pixels[..., step_px:] - pixels[..., :-step_px]).ravel()
     return clipped_sigma(differences[np.isfinite(differences)]) / np.sqrt(2)
 
 
-def _thinned(data: NDArray) -> NDArray:
-    """Every so manieth row of a large image."""
-    return data[..., :: -(-data.size // _ENOUGH_PX), :]
+def row_step(n_px: int, enough: int = _ENOUGH_PX) -> int:
+    """Tell how many rows on the next one is that a sample of `enough` pixels takes: odd, so all colours are met."""
+    return -(-n_px // enough) | 1
+
+
+def thinned(data: NDArray, enough: int = _ENOUGH_PX) -> NDArray:
+    """Give every so manieth row of an image with more than `enough` pixels."""
+    return data[..., :: row_step(data.size, enough), :] if data.ndim > 1 else data
 
 
 def clipped_sigma(values: ArrayLike) -> float:
@@ -149,7 +159,8 @@ def histogram(data: NDArray, dq: NDArray | None = None, *, n_bins: int = 1024, o
     """Count pixels in bins that are fine about the median and wide far from it.
 
     Edges are ``center + scale * sinh(u)`` for `n_bins` equal steps of u from asinh((low - center) / scale) to
-    asinh((high - center) / scale), so a bias of a few counts and a saturated star fit on one axis.
+    asinh((high - center) / scale), so a bias of a few counts and a saturated star fit on one axis. Of images with more
+    than a million pixels every so manieth row is counted.
 
     Parameters
     ----------
@@ -168,7 +179,8 @@ def histogram(data: NDArray, dq: NDArray | None = None, *, n_bins: int = 1024, o
         center, scale, low, high (unit of `data`), step (1 where all values are whole, else 0), counts (list of int),
         under, over; counts is empty without pixels.
     """
-    values = data[usable(data, dq)].astype(np.float64)
+    good = usable(data, dq)
+    values = thinned(data, _ENOUGH_TO_BIN_PX)[thinned(good, _ENOUGH_TO_BIN_PX)].astype(np.float64)
     if values.size == 0:
         return dict.fromkeys(("center", "scale", "low", "high")) | {"step": 0, "counts": [], "under": 0, "over": 0}
     center = float(np.median(values))
@@ -192,6 +204,12 @@ def histogram_edges(found: dict[str, Any], n_bins: int) -> NDArray[np.float64]:
     """Give the edges of the bins of a `histogram`, shape (n_bins + 1,), in the unit of its image."""
     ends = np.arcsinh((np.array([found["low"], found["high"]]) - found["center"]) / found["scale"])
     return found["center"] + found["scale"] * np.sinh(np.linspace(*ends, n_bins + 1))
+
+
+def _spread(values: NDArray, mean: float) -> float:
+    """Standard deviation, summed in float64 without a copy of the image in it."""
+    squares = sum(float(np.square(part - mean, dtype=np.float64).sum()) for part in np.array_split(values, _PARTS))
+    return float(np.sqrt(squares / values.size))
 
 
 def dq_counts(dq: NDArray | None) -> dict[str, int]:

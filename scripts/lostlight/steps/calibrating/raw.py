@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lostlight.io.rows import RowReader
 from lostlight.science.calibrate import overscan, sections
 from lostlight.science.calibrate.frame import Frame
+from lostlight.science.calibrate.statistics import row_step
 from lostlight.science.stack.rule import ReadRows
 
 Window = tuple[slice, slice]
@@ -67,6 +68,14 @@ class Trimmed:
         """Give one frame, shape (ny, nx), float32, adu."""
         out = np.empty(self.shape, np.float32)
         self(number, 0, self.shape[0], out)
+        return out
+
+    def sample(self, number: int) -> NDArray[np.float32]:
+        """Give rows of one frame that are enough for its statistics, evenly spread; shape (n, nx), float32, adu."""
+        chosen = range(0, self.shape[0], row_step(self.shape[0] * self.shape[1]))
+        out = np.empty((len(chosen), self.shape[1]), np.float32)
+        for place, row in enumerate(chosen):
+            self(number, row, row + 1, out[place : place + 1])
         return out
 
 
