@@ -19,6 +19,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from numpy.typing import NDArray
 
 from lostlight.core.errors import BadImage
+from lostlight.io import plain_fits
 from lostlight.io.fits import write_hdus
 from lostlight.vocab.bits import DO_NOT_USE, DQ
 from lostlight.vocab.calibration import CODES
@@ -77,22 +78,23 @@ def write(
     do_not_use : int
         Bits of DQ that make a pixel of MASK 1.
     """
-    hdus = [_pixels(content.data.astype(dtype), _kept(header), None, compress)]
+    hdus = [_pixels(content.data.astype(dtype, copy=False), _kept(header), None, compress)]
     unit = hdus[0].header.get("BUNIT", "")
     if content.uncert is not None and "UNCERT" in planes:
         cards = Header({"UTYPE": "StdDevUncertainty", "BUNIT": unit})
-        hdus.append(_pixels(content.uncert.astype(np.float32), cards, "UNCERT", compress))
+        hdus.append(_pixels(content.uncert.astype(np.float32, copy=False), cards, "UNCERT", compress))
     if content.dq is not None and "DQ" in planes:
-        mask = ((content.dq & np.uint16(do_not_use)) != 0).astype(np.uint8)
+        mask = ((content.dq & np.uint16(do_not_use)) != 0).view(np.uint8)
         hdus.append(_pixels(mask, Header(), "MASK", compress))
-        hdus.append(_pixels(content.dq.astype(np.uint16), _meanings(), "DQ", compress))
+        hdus.append(_pixels(content.dq.astype(np.uint16, copy=False), _meanings(), "DQ", compress))
     if set(planes) != {"SCI"}:
         hdus += [_pixels(np.asarray(plane), Header(), name, compress) for name, plane in content.extra.items()]
-    if compress != "none":
-        # a compressed image is a table, which a primary HDU cannot be
-        hdus[0].name = "SCI"
-        hdus.insert(0, fits.PrimaryHDU())
-    write_hdus(path, fits.HDUList(hdus))
+    if compress == "none":
+        plain_fits.write(path, hdus)
+        return
+    # a compressed image is a table, which a primary HDU cannot be
+    hdus[0].name = "SCI"
+    write_hdus(path, fits.HDUList([fits.PrimaryHDU(), *hdus]))
 
 
 def read(path: Path) -> tuple[StoredPlanes, Header]:
