@@ -39,7 +39,7 @@ def test_the_median_of_valid_pixels_is_one_and_the_shape_stays():
 def test_small_flats_by_hand():
     flat = finish(Planes(np.array([[50, 100, 200, 5, 600]], np.float32), None, None), min_value=0.2)
     np.testing.assert_array_equal(flat.data, [[0.5, 1, 2, 1, 1]])  # 5 and 600 are beyond 0.2 and 5 times the median
-    np.testing.assert_array_equal(flat.dq, np.array([[0, 0, 0, 1, 1]]) * dq("NO_FLAT"))
+    np.testing.assert_array_equal(flat.dq, [[0, 0, 0, dq("NO_FLAT", "COLD"), dq("NO_FLAT")]])
     assert flat.uncert is None
 
 
@@ -202,3 +202,13 @@ def test_a_pedestal_left_in_inverts_the_vignetting():
     expected = ((sky * response + pedestal) / response)[0, 0] / ((sky * response + pedestal) / response)[30, 23]
     assert wrong[0, 0] / wrong[30, 23] == pytest.approx(expected, rel=1e-5)
     assert expected > 1.2
+
+
+def test_a_dead_pixel_is_cold_and_a_dark_corner_is_not():
+    data = np.ones((40, 50), np.float32)
+    data[:8, :8] = 0.1
+    data[20, 30], data[22, 10] = 0.05, 0.4
+    flat = finish(Planes(data, np.full_like(data, 1e-3)))
+    assert flat.dq[20, 30] == dq("NO_FLAT", "COLD")
+    assert (flat.dq[:5, :5] == dq("NO_FLAT")).all()
+    assert flat.dq[22, 10] == 0 and flat.data[22, 10] == np.float32(0.4)

@@ -11,7 +11,7 @@ from lostlight.science.calibrate.hot import changed, map_of_flat, map_of_master,
 from lostlight.science.calibrate.local_median import local_median
 from lostlight.vocab.bits import dq
 
-HOT, COLD = dq("HOT"), dq("COLD")
+HOT, COLD, BAD = dq("HOT"), dq("COLD"), dq("BAD")
 
 
 def master(seed, shape=(310, 373), share=1e-3, noise=2.0, pattern=3.0):
@@ -112,11 +112,20 @@ def test_a_faint_piece_of_a_column_or_row_is_found_with_its_ends(sign, across):
     pixels = rng.normal(100, 3, (301, 340)).astype(np.float32)
     part = (np.s_[77:201], np.s_[120]) if not across else (np.s_[120], np.s_[77:201])
     pixels[part] += sign * 6  # two sigma: no pixel of it alone
-    found = map_of_master(pixels) == (HOT if sign > 0 else COLD)
+    found = map_of_master(pixels) == BAD
     where = np.argwhere(found)
     assert set(where[:, 0 if across else 1]) == {120}
     along = where[:, 1 if across else 0]
     assert abs(along.min() - 77) <= 6 and abs(along.max() - 200) <= 6 and found[part].mean() > 0.93
+
+
+def test_the_pixels_of_a_bad_column_are_no_hot_ones():
+    pixels, hot, cold = master(11)
+    hot[:, 200] = cold[:, 200] = False
+    pixels[:, 200] += 400
+    found = map_of_master(pixels)
+    assert (found[:, 200] == BAD).all()
+    assert min(recall_precision(found & HOT != 0, hot)) >= 0.995
 
 
 def test_short_pieces_gradients_and_edges_are_no_bad_columns():
@@ -133,7 +142,7 @@ def test_bad_columns_of_a_colour_mosaic():
     pixels = rng.normal(100, 3, (300, 344)).astype(np.float32)
     pixels[0::2, 0::2] += 300
     pixels[60:240, 121] += 12
-    found = map_of_master(pixels, bayerpat="RGGB") & HOT != 0
+    found = map_of_master(pixels, bayerpat="RGGB") == BAD
     assert found[60:240, 121].mean() > 0.9 and set(np.argwhere(found)[:, 1]) == {121}
 
 

@@ -156,6 +156,12 @@ def test_what_has_no_value_is_told():
     np.testing.assert_array_equal(made.dq & dq("NO_DATA") != 0, lost)
 
 
+def test_what_was_mended_in_a_master_was_not_mended_in_the_light():
+    recipe = full_recipe()
+    recipe.flat.dq[3, 4] = dq("HOT", "INTERPOLATED")
+    assert calibrate_light(raw_frame(), recipe).dq[3, 4] & dq("HOT", "INTERPOLATED") == dq("HOT")
+
+
 def test_a_master_of_another_shape_is_refused():
     recipe = full_recipe()
     with pytest.raises(LostlightError, match=r"CAL103.*9 x 12 pixels, its bias 9 x 13"):

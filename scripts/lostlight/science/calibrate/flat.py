@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from lostlight.science.calibrate.hot import map_of_flat
 from lostlight.science.calibrate.levels import level, spread
 from lostlight.science.calibrate.planes import Planes
 from lostlight.science.calibrate.quality import mask_of
@@ -30,7 +31,8 @@ def finish(
     the same colour. The flat is then scaled until the median of its valid pixels is 1, for each place of a
     colour-filter array alone, so that the colour of the flat's lamp stays out of the lights. Pixels without value,
     unfit for use, below `min_value`, above 5 or with a relative error beyond `max_error` become 1 and get the bit
-    NO_FLAT: dividing by them would invent light.
+    NO_FLAT: dividing by them would invent light. Those of them that see less than half of what their neighbours see
+    are COLD too, which nobody could tell from a 1.
 
     Parameters
     ----------
@@ -64,7 +66,7 @@ def finish(
     usable = np.isfinite(data) & ~mask_of(dq)
     levels, valid = _settle(data, uncert, usable, "per_cfa" if bayerpat else "median_center", min_value, max_error)
     over = spread(levels, data.shape)
-    dq[~valid] |= np.uint16(bits("NO_FLAT"))
+    dq[~valid] |= np.uint16(bits("NO_FLAT")) | map_of_flat(data, bayerpat=bayerpat)[~valid]
     flat = np.where(valid, data / over, 1).astype(np.float32)
     if uncert is not None:
         uncert = np.where(valid, _error(flat, uncert / over, valid, bool(bayerpat)), 0).astype(np.float32)

@@ -42,7 +42,7 @@ def map_of_master(
 
     A pixel is compared with the median of its 5x5 neighbourhood, in units of the scatter of such differences
     (within 4 times 1.4826 MAD, in tiles of 64 pixels, interpolated between them). Whole columns and rows are tested
-    as well.
+    as well: their pixels are BAD, and neither hot nor cold ones by themselves.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def map_of_master(
     Returns
     -------
     ndarray, shape (ny, nx), uint16
-        HOT and COLD bits.
+        HOT, COLD and BAD bits.
     """
     step = 2 if bayerpat else 1
     master = np.asarray(master, dtype=np.float32)
@@ -66,7 +66,7 @@ def map_of_master(
     thresholds = ((hot_sigma, 1, dq("HOT")), (cold_sigma, -1, dq("COLD")))
     found = _flag(master - middle, thresholds, step)
     if lines:
-        found |= _flag_lines(np.where(np.isfinite(master), master, np.nan_to_num(middle)), thresholds, step)
+        _flag_lines(np.where(np.isfinite(master), master, np.nan_to_num(middle)), thresholds, step, found)
         found[np.isnan(master)] = 0
     return found
 
@@ -120,7 +120,7 @@ def stationary(
     Returns
     -------
     ndarray, shape (ny, nx), uint16
-        HOT and COLD bits.
+        HOT, COLD and BAD bits.
 
     Raises
     ------
@@ -143,7 +143,9 @@ def stationary(
         residual[y0:y1], steady[y0:y1] = _middle_of_frames(band[:, y0 - first : y1 - first])
     thresholds = ((hot_sigma, 1, dq("HOT")), (cold_sigma, -1, dq("COLD")))
     found = np.where(steady, _flag(residual, thresholds, step), np.uint16(0))
-    return _alone(residual, found) | _flag_lines(np.nan_to_num(residual), thresholds, step)
+    found = _alone(residual, found)
+    _flag_lines(np.nan_to_num(residual), thresholds, step, found)
+    return found
 
 
 def merge(*maps: NDArray[np.uint16]) -> NDArray[np.uint16]:
@@ -182,14 +184,13 @@ def _flag(residual: NDArray[np.float32], thresholds: Thresholds, step: int) -> N
     return found
 
 
-def _flag_lines(image: NDArray[np.float32], thresholds: Thresholds, step: int) -> NDArray[np.uint16]:
-    found = np.zeros(image.shape, dtype=np.uint16)
+def _flag_lines(image: NDArray[np.float32], thresholds: Thresholds, step: int, found: NDArray[np.uint16]) -> None:
+    """Mark bad columns and rows in a map; what their pixels have in common is no fault of each."""
     for phase in _phases(step):
-        for threshold, sign, bit in thresholds:
+        for threshold, sign, _ in thresholds:
             if threshold is not None:
-                found[phase][bad_columns(sign * image[phase], threshold, step)] |= bit
-                found[phase][bad_columns(sign * image[phase].T, threshold, step).T] |= bit
-    return found
+                found[phase][bad_columns(sign * image[phase], threshold, step)] = dq("BAD")
+                found[phase][bad_columns(sign * image[phase].T, threshold, step).T] = dq("BAD")
 
 
 def _phases(step: int) -> list[tuple[slice, slice]]:

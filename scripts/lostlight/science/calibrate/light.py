@@ -194,6 +194,7 @@ def _flag(raw: NDArray[np.generic], recipe: Recipe, lost: NDArray[np.bool_], dq:
     for plane in (recipe.bad, *(master.dq for master in (recipe.bias, recipe.dark, recipe.flat) if master is not None)):
         if plane is not None:
             dq |= plane
+    dq &= ~np.uint16(bits("INTERPOLATED"))  # what was mended in a master was not mended in the light
     for name, where in (
         ("SATURATED", raw >= recipe.saturate_adu),
         ("NONLINEAR", raw >= recipe.nonlinear_adu),

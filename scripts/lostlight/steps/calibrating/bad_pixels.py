@@ -44,12 +44,12 @@ def bad_pixels(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
 
 def _of_master(kind: str, planes: stored.StoredPlanes, header: Header, params: CalibrateParams) -> NDArray[np.uint16]:
     cosmetic, pattern = params.cosmetic, str(header.get("BAYERPAT", ""))
+    told = planes.dq if planes.dq is not None else np.zeros(planes.data.shape, np.uint16)
     if kind == "flat":
-        found = hot.map_of_flat(planes.data, bayerpat=pattern)
+        found = hot.map_of_flat(planes.data, bayerpat=pattern) | (told & np.uint16(bits.dq("COLD")))
         return found if cosmetic.cold_sigma is not None else np.zeros_like(found)
     found = hot.map_of_master(planes.data, cosmetic.hot_sigma, cosmetic.cold_sigma, bayerpat=pattern)
-    kept = np.uint16(bits.dq("UNSTABLE"))
-    return found if planes.dq is None else found | (planes.dq & kept)
+    return found | (told & np.uint16(bits.dq("UNSTABLE")))
 
 
 def _of_lights(unit: Unit, params: CalibrateParams, out: Outputs) -> NDArray[np.uint16]:

@@ -8,11 +8,13 @@ from lostlight.core.params.calibrate import CalibrateParams
 from lostlight.core.step import Outputs, Result, Unit
 from lostlight.science.calibrate.order import Stage
 from lostlight.science.calibrate.planes import Planes
+from lostlight.science.calibrate.unstable import hopping
 from lostlight.steps.calibrating import noise
 from lostlight.steps.calibrating.finish import Made, finish
 from lostlight.steps.calibrating.given import master, raws, reader
 from lostlight.steps.calibrating.raw import Trimmed, less
-from lostlight.steps.calibrating.stacking import measured, stack
+from lostlight.steps.calibrating.stacking import Stack, measured, stack
+from lostlight.vocab.bits import dq
 
 
 def dark(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
@@ -26,6 +28,7 @@ def dark(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
         stats = measured(trimmed, 2 if frames[0].bayerpat else 1)
         known = noise.of_dark(unit.id, frames, trimmed, params.camera)
         made = stack(unit.id, own, frames, trimmed.shape, trimmed, stats, known.model, unit.lent)
+        planes = _steady(made) if made.rule.reject == "noise_model" else made.planes
         return finish(
             unit,
             params,
@@ -35,7 +38,7 @@ def dark(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
                 raw,
                 trimmed,
                 made,
-                without(made.planes, bias.planes) if bias else made.planes,
+                without(planes, bias.planes) if bias else planes,
                 known,
                 less(trimmed, bias.planes.data) if bias else trimmed,
                 warnings=(*known.warnings, *made.warnings),
@@ -43,6 +46,12 @@ def dark(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
                 taken={"bias": bias} if bias else {},
             ),
         )
+
+
+def _steady(made: Stack) -> Planes:
+    """Flag the pixels whose dark current hops."""
+    hops = np.where(hopping(made.combined), dq("UNSTABLE"), 0).astype(np.uint16)
+    return replace(made.planes, dq=made.planes.dq | hops)
 
 
 def without(planes: Planes, bias: Planes) -> Planes:

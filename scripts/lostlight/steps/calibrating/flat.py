@@ -165,7 +165,7 @@ def _hot(taken: Mapping[str, Master], params: CalibrateParams, pattern: str) -> 
     source = next((taken[role] for role in ("dark", "flat_dark") if role in taken), None)
     if not params.flat.repair_hot or source is None or threshold is None:
         return None
-    found = hot.map_of_master(source.planes.data, threshold, None, bayerpat=pattern, lines=False)
+    found = hot.map_of_master(source.planes.data, threshold, None, bayerpat=pattern)
     return (found & np.uint16(dq("HOT"))) > 0
 
 

@@ -18,6 +18,8 @@ _SAMPLE_PX = 1 << 20
 _PAIRS = 4
 _NO_SHOT_NOISE = 1e9
 """Electrons per count of a frame without light: so many that their own noise does not matter."""
+_BRIGHT = 4.0
+"""A pixel with so many times the variance of the others is no ordinary one."""
 _TRUSTED = 1.5
 """A model that is wrong by more than this factor would reject what it must not, or nothing."""
 
@@ -47,7 +49,9 @@ def of_dark(name: str, frames: Sequence[Frame], trimmed: Trimmed, camera: Camera
     measured_adu = read_noise_from_pairs(parts)
     is_bias = frames[0].imagetyp == "bias"
     per_e = _NO_SHOT_NOISE if is_bias else gain
-    model = NoiseModel(measured_adu * per_e, per_e, _pedestal(parts)) if np.isfinite(per_e) else None
+    pedestal = _pedestal(parts)
+    quiet_adu = _without_shot_noise(parts, measured_adu, per_e, pedestal)
+    model = NoiseModel(quiet_adu * per_e, per_e, pedestal) if np.isfinite(per_e) else None
     stated = read_noise_of(frames, camera)
     warnings = _compare(name, measured_adu * gain, stated) if is_bias else ()
     # darks hold the shot noise of their current too: better than not knowing, and a header knows better
@@ -112,6 +116,16 @@ def _pedestal(parts: Sequence[NDArray[np.float32]]) -> float:
     middle = np.nanmedian(parts[0])
     spread = 1.4826 * np.nanmedian(np.abs(parts[0] - middle))
     return float(np.median([np.nanmedian(part) for part in parts]) + spread)
+
+
+def _without_shot_noise(
+    parts: Sequence[NDArray[np.float32]], measured_adu: float, gain_e_adu: float, pedestal_adu: float
+) -> float:
+    """Take off the noise as measured, adu, the shot noise that the model will add above the pedestal."""
+    shot_adu2 = np.maximum(np.mean(parts, axis=0) - pedestal_adu, 0) / gain_e_adu
+    ordinary = shot_adu2 < _BRIGHT * measured_adu**2  # others are clipped from the differences
+    mean_adu2 = float(np.mean(shot_adu2[ordinary])) if ordinary.any() else 0.0
+    return float(np.sqrt(max(measured_adu**2 - mean_adu2, measured_adu**2 / _BRIGHT)))
 
 
 def _compare(name: str, measured_e: float, stated_e: float) -> tuple[Warn, ...]:
