@@ -4,10 +4,15 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+_SETTLED_S = 3.0
+"""Clocks of file systems tick as slowly as this: a file changed since may look as before."""
 
 
 @contextmanager
@@ -41,9 +46,24 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def sha256_file(path: Path) -> str:
-    """Hash a file; raises OSError where it cannot be read."""
+    """Hash a file; raises OSError where it cannot be read.
+
+    A file that many units take is hashed once: what the system has not changed for some seconds is as it was.
+    """
+    state = path.stat()
+    if abs(time.time() - state.st_ctime) < _SETTLED_S:
+        return _sha256(path)
+    return _sha256_of_state(path, state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+
+
+def _sha256(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _sha256_of_state(path: Path, *_: int) -> str:
+    return _sha256(path)
 
 
 def sha256_json(content: Any) -> str:
