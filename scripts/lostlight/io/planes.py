@@ -97,8 +97,13 @@ def write(
     write_hdus(path, fits.HDUList([fits.PrimaryHDU(), *hdus]))
 
 
-def read(path: Path) -> tuple[StoredPlanes, Header]:
+def read(path: Path, without: Collection[str] = ()) -> tuple[StoredPlanes, Header]:
     """Read planes written by `write`, compressed or not, and the header of the pixels.
+
+    Parameters
+    ----------
+    without : collection of str
+        Names of planes that are not wanted.
 
     Raises
     ------
@@ -110,12 +115,12 @@ def read(path: Path) -> tuple[StoredPlanes, Header]:
             first = next((hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2), None)
             if first is None:
                 raise ValueError("it holds no image")
-            others = {hdu.name: _native(hdu.data) for hdu in hdus if hdu is not first and hdu.data is not None}
+            wanted = (hdu for hdu in hdus if hdu is not first and hdu.name not in ("MASK", *without))
+            others = {hdu.name: _native(hdu.data) for hdu in wanted if hdu.data is not None}
             data, header = _native(first.data), first.header.copy()
     except (OSError, ValueError, TypeError, IndexError, fits.VerifyError, AstropyUserWarning) as error:
         code = CODES["CAL111"]
         raise BadImage(f"CAL111: {path.name} cannot be read: {error}", hint=code.hint, code=code.code) from error
-    others.pop("MASK", None)
     return StoredPlanes(data, others.pop("UNCERT", None), others.pop("DQ", None), others), header
 
 

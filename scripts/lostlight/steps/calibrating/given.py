@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,6 +22,7 @@ RAW = "frame/"
 """How the roles of raw frames begin; the same role among the facts tells what is known of the frame."""
 
 _STREAMED = (".fits", ".fit", ".fts")
+_COUNTS = ("NUSED", "REJLOW", "REJHIGH")
 _DEFAULTS = {field.name: field.default for field in fields(Frame)}
 
 
@@ -78,18 +80,30 @@ class Master:
 
 
 def master(unit: Unit, role: str) -> Master | None:
-    """Read the master that a unit takes in a role; None where it takes none."""
-    if role not in unit:
-        return None
-    stored, cards = planes.read(unit[role])
-    whole = Planes(stored.data, stored.uncert, stored.dq, stored.extra)
-    return Master(unit[role].name.partition(".")[0], whole, cards, atomic.sha256_file(unit[role]))
+    """Read the master that a unit takes in a role; None where it takes none. Its planes are read-only."""
+    return _master(unit[role], atomic.sha256_file(unit[role])) if role in unit else None
+
+
+@lru_cache(maxsize=4)
+def _master(path: Path, sha256: str) -> Master:
+    """Keep the masters of the last light: the next one mostly takes the same."""
+    stored, cards = planes.read(path, without=_COUNTS)
+    for plane in (stored.data, stored.uncert, stored.dq, *stored.extra.values()):
+        if plane is not None:
+            plane.flags.writeable = False
+    return Master(path.name.partition(".")[0], Planes(**vars(stored)), cards, sha256)
 
 
 def number(cards: Header, key: str) -> float:
     """Give a number of a header; NaN where it is not there."""
     value = cards.get(key)
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else np.nan
+
+
+def positive(cards: Header, key: str) -> float:
+    """Give a number of a header that must be above zero to mean anything; NaN where it is not."""
+    value = number(cards, key)
+    return value if value > 0 else np.nan
 
 
 def _unpacked(raw: Raw, path: Path) -> Path:
