@@ -66,7 +66,7 @@ def rejection_map(low: NDArray, high: NDArray, max_px: int = 2048) -> bytes:
     max_px : int
         Longest side of the picture.
     """
-    counts = [shrink_marks(plane.astype(np.float32), max_px)[::-1] for plane in (low, high)]
+    counts = [shrink_marks(plane.astype(np.int16), max_px)[::-1] for plane in (low, high)]
     most = max(*(float(plane.max()) for plane in counts), 1.0)
     # One rejected sample is to be seen at once, many of them are to be told from one.
     shares = [np.where(plane > 0, 0.45 + 0.55 * plane / most, 0)[..., np.newaxis] for plane in counts]
