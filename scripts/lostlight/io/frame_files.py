@@ -28,6 +28,7 @@ _STRUCTURE = frozenset({
     "SIMPLE", "XTENSION", "BITPIX", "NAXIS", "EXTEND", "PCOUNT", "GCOUNT", "EXTNAME", "EXTVER", "CHECKSUM", "DATASUM",
     "BZERO", "BSCALE", "BLANK", "NEXTEND", "COMMENT", "HISTORY", "",
 })  # fmt: skip
+_BITS = frozenset({8, 16, 32, 64, -32, -64})
 _BLOCK = 2880
 _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20
@@ -60,6 +61,8 @@ def headers(path: Path) -> list[tuple[int, Header]]:
     _check_whole(path, source)
     with _hdus(path, source) as hdus:
         found = [(number, _inherited(hdus, number)) for number, hdu in enumerate(hdus) if _is_frame_hdu(hdu)]
+        for number, _ in found:
+            _check_scale(path, number, hdus[number])
     if not found:
         raise broken(f"{path.name} holds no two-dimensional image")
     return found
@@ -172,6 +175,20 @@ def _is_frame_hdu(hdu: Any) -> bool:
         return False
     shape = hdu.shape
     return len(shape) >= 2 and all(side == 1 for side in shape[:-2]) and min(shape) > 0
+
+
+def _check_scale(path: Path, number: int, hdu: Any) -> None:
+    """Refuse pixels whose cards make no numbers of them."""
+    zero, scale = (hdu.header.get(key, default) for key, default in (("BZERO", 0), ("BSCALE", 1)))
+    told = ("BITPIX", hdu.header.get("BITPIX")), ("BZERO", zero), ("BSCALE", scale)
+    is_good = told[0][1] in _BITS, _is_number(zero), _is_number(scale) and scale != 0
+    for (key, value), good in zip(told, is_good, strict=True):
+        if not good:
+            raise broken(f"{path.name}: {key} = {value!r} in HDU {number} makes no pixels", hdu=number)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and abs(value) < np.inf
 
 
 def _inherited(hdus: fits.HDUList, number: int) -> Header:

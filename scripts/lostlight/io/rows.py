@@ -184,9 +184,10 @@ def _unpacked(path: Path, hdu: int | None) -> NDArray[np.float32]:
             data = file[hdu].data
     except (OSError, ValueError, IndexError, TypeError, KeyError, EOFError, fits.VerifyError) as error:
         raise BadImage(f"{path.name} cannot be read: {error}", "copy the file again, or leave it out") from error
-    if data is None or data.ndim != 2:
+    # programs write a third axis of length one
+    if data is None or data.ndim < 2 or data.size != data.shape[-1] * data.shape[-2]:
         raise BadImage(f"{path.name} holds no two-dimensional image", "name the HDU that holds the pixels")
-    pixels = np.array(data, np.float32)
+    pixels = np.array(data, np.float32).reshape(data.shape[-2:])
     pixels[~np.isfinite(pixels)] = np.nan
     return pixels
 

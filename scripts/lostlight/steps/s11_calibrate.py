@@ -10,6 +10,7 @@ from lostlight.steps.calibrating.bad_pixels import bad_pixels
 from lostlight.steps.calibrating.bias import bias
 from lostlight.steps.calibrating.dark import dark
 from lostlight.steps.calibrating.flat import flat
+from lostlight.steps.calibrating.leaving_out import without_bad_frames
 from lostlight.steps.calibrating.light import light
 from lostlight.steps.calibrating.rate import rate
 from lostlight.steps.calibrating.supplied import supplied
@@ -56,4 +57,4 @@ def plan(_: Sequence[Manifest], params: CalibrateParams) -> list[Unit]:
 )  # fmt: skip
 def calibrate(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
     """Do for one unit what its kind asks for."""
-    return _KINDS[str(unit.facts["kind"])](unit, params, out)
+    return without_bad_frames(_KINDS[str(unit.facts["kind"])], unit, params, out)

@@ -19,6 +19,9 @@ SHARPEST_PX = 1.5
 FEWEST_STARS = 5
 """With fewer stars their width is not known, and they are protected as the sharpest are."""
 
+SMALLEST_PX = 8
+"""The search reaches seven pixels: a frame, or one colour of it, that is narrower has none to look among."""
+
 ENOUGH_LIGHTS = 3
 """From so many dithered lights on, rejection while stacking finds cosmic rays better."""
 
@@ -89,6 +92,9 @@ def find_cosmics(
     Cosmics
     """
     step = 2 if bayerpat else 1
+    if min(data.shape) // step < SMALLEST_PX:
+        said = f"{data.shape[1]}x{data.shape[0]} pixels are too few to look among"
+        return Cosmics(np.zeros(data.shape, bool), Sharpness(np.nan, 0), np.nan, (warn("CAL221", where, said),))
     phases = [np.s_[i::step, j::step] for i in range(step) for j in range(step)]
     hit = np.zeros(data.shape, dtype=bool)
     unusable = mask_of(dq) | ~np.isfinite(data) | ~(uncert > 0)

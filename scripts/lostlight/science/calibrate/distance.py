@@ -17,7 +17,7 @@ from lostlight.science.calibrate.groups import (
     temperature,
     trimmed_shape,
 )
-from lostlight.science.calibrate.names import camera_name
+from lostlight.science.calibrate.names import camera_name, filter_name
 
 UNKNOWN = 1.0
 """Distance that one key costs which only one of the two says."""
@@ -166,18 +166,27 @@ def _shapes(frame: Frame, master: Frame) -> list[str]:
     return [] if (ny, nx) == (their_ny, their_nx) else [f"{their_nx}x{their_ny} pixels are not {nx}x{ny}"]
 
 
+def is_of_another_camera(frame: Frame, master: Frame) -> bool:
+    """Tell whether a master was made with another camera, and its name is not just spelt otherwise."""
+    return bool(_camera(frame, master)) and not _is_misspelt(frame, master)
+
+
 def _camera(frame: Frame, master: Frame) -> list[str]:
     ours, theirs = camera_name(frame.camera_id), camera_name(master.camera_id)
     if not (ours and theirs) or ours == theirs:
         return []
-    # the chips of a mosaic differ by a letter, and are not misspelt
-    is_near = levenshtein(ours, theirs) <= 2 and "/" not in frame.camera_id
-    near = " (the same, misspelt?)" if is_near else ""
+    near = " (the same, misspelt?)" if _is_misspelt(frame, master) else ""
     return [f"camera {master.camera_id!r} is not {frame.camera_id!r}{near}"]
 
 
+def _is_misspelt(frame: Frame, master: Frame) -> bool:
+    # the chips of a mosaic differ by a letter, and are not misspelt
+    is_chip = "/" in frame.camera_id
+    return not is_chip and levenshtein(camera_name(frame.camera_id), camera_name(master.camera_id)) <= 2
+
+
 def _filters(ours: str, theirs: str) -> list[str]:
-    if ours == theirs:
+    if filter_name(ours) == filter_name(theirs):
         return []
     if not (ours and theirs):
         return [f"filter {ours or theirs} is said by the {'frame' if ours else 'master'} alone"]

@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
 
 from lostlight.science.calibrate.hot import map_of_flat
 from lostlight.science.calibrate.levels import level, spread
@@ -15,6 +16,7 @@ from lostlight.vocab.calibration import CODES
 _LARGEST = 5.0  # a pixel five times as sensitive as the others is no pixel
 _WIDTH_OF_NORMAL = 0.5067  # from the 40th to the 60th percentile of a normal distribution, in sigma
 _MOST_PASSES = 20
+_SATURATED_AROUND = 0.2  # of the 25 pixels about a saturated one, it among them
 
 
 def finish(
@@ -130,7 +132,11 @@ def _error_of_median(values: NDArray[np.float32], uncert: NDArray[np.float64]) -
 
 
 def _refuse_saturated(dq: NDArray[np.uint16]) -> None:
-    share = np.count_nonzero(dq & bits("SATURATED")) / dq.size
+    saturated = (dq & bits("SATURATED")) > 0
+    # hot pixels lie alone; light saturates pixels beside each other
+    share = (
+        np.count_nonzero(saturated & (uniform_filter(saturated.astype(np.float32), 5) > _SATURATED_AROUND)) / dq.size
+    )
     limit = CODES["CAL112"].threshold or 0
     if share > limit:
         raise refuse("CAL112", f"{100 * share:.3g} percent of the flat is saturated, more than {100 * limit:g}")

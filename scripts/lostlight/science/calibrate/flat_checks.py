@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lostlight.science.calibrate.dust import Dust, find_dust, relative
 from lostlight.science.calibrate.illumination import TILE_PX, Illumination, banding, illumination
+from lostlight.science.calibrate.local_median import local_median
 from lostlight.science.calibrate.statistics import usable
 from lostlight.science.calibrate.tiles import smooth, tile_edges, tile_medians, tile_side
 from lostlight.science.calibrate.trouble import Warn, warn
@@ -19,6 +20,7 @@ LEVELS = (0.15, 0.3, 0.7, 0.8)
 _GOOD_SNR, _POOR_SNR = 100.0, 50.0
 _MOST_CHANGE = 0.005
 _MOST_BANDING = 3.0
+_NEARLY_FULL = 0.8  # the neighbours of a pixel that light has filled are nearly full themselves
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,29 @@ def analyse_flat(
         tiles=_verdicts(flat, deviation, side, good),
         tile_px=side,
     )
+
+
+def lit_to_saturation(image: NDArray, full_adu: float, enough: float, step: int = 1) -> NDArray[np.bool_]:
+    """Tell which pixels of a raw flat light has saturated; hot ones, full in the dark already, are no fault of it.
+
+    Parameters
+    ----------
+    image : ndarray, shape (ny, nx), float32, adu
+    full_adu : float
+        Level of saturation.
+    enough : float
+        Fraction of full pixels up to which it does not matter what filled them.
+    step : int
+        1, or 2 for a colour-filter array.
+
+    Returns
+    -------
+    ndarray, shape (ny, nx), bool
+    """
+    full = image >= full_adu
+    if full.mean() <= enough:
+        return full
+    return full & (local_median(np.asarray(image, np.float32), step) >= _NEARLY_FULL * full_adu)
 
 
 def flat_warnings(name: str, found: FlatAnalysis) -> list[Warn]:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 from scipy.stats import chi2
 
-from lostlight.science.calibrate.statistics import MAD_TO_SIGMA, clipped_sigma, usable
-from lostlight.science.calibrate.trouble import Warn, warn
+from lostlight.science.calibrate.statistics import MAD_TO_SIGMA, Statistics, clipped_sigma, usable
+from lostlight.science.calibrate.trouble import Warn, refuse, warn
 from lostlight.vocab.calibration import CODES
 
 _SMALL_SAMPLE = {2: 1.196, 3: 1.495, 4: 1.363, 5: 1.206, 6: 1.200, 7: 1.140, 8: 1.129, 9: 1.107}
@@ -94,6 +94,32 @@ def noise_outliers(noise: Mapping[str, float], levels: Mapping[str, float] | Non
     ]  # fmt: skip
 
 
+def not_blank(frame_id: str, stats: Statistics, full_adu: float = np.inf) -> list[Warn]:
+    """Look whether a frame holds anything at all, and warn if all of its pixels are equal (CAL206).
+
+    Parameters
+    ----------
+    frame_id : str
+        The frame.
+    stats : Statistics
+        Of its pixels, adu.
+    full_adu : float
+        Level of saturation.
+
+    Raises
+    ------
+    UnitError
+        CAL108 if no pixel is a number, or all of them are saturated.
+    """
+    if not stats.n:
+        raise refuse("CAL108", f"{frame_id}: no pixel of it is a number", frame=frame_id)
+    if stats.min >= full_adu:
+        raise refuse("CAL108", f"{frame_id}: all of its pixels are saturated", frame=frame_id)
+    if stats.n > 1 and stats.min == stats.max:
+        return [warn("CAL206", frame_id, f"all of its pixels are {stats.min:g}: was it read out?", 0.0, 0.0)]
+    return []
+
+
 def many_rejected(rejected: Mapping[str, float]) -> list[Warn]:
     """Warn of frames, or of a master, of which more than 5 % of the samples were rejected (CAL207).
 
@@ -126,7 +152,8 @@ def many_negative(name: str, n_negative: int, n: int, level: float, noise: float
     fraction = n_negative / n if n else 0.0
     if not fraction > _threshold("CAL208"):
         return []
-    by_noise = float(ndtr(-level / noise)) if noise > 0 else 0.0
+    # a sky is never darker than nothing, however far below zero the pixels are
+    by_noise = float(ndtr(-max(level, 0.0) / noise)) if noise > 0 else 0.0
     hint = ""
     if fraction < 1.5 * by_noise:
         hint = "the sky is faint compared with the noise: nothing is wrong; light.pedestal_adu keeps pixels positive"

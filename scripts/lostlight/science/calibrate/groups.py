@@ -12,6 +12,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 
 from lostlight.science.calibrate import sections
 from lostlight.science.calibrate.frame import NAN, Frame
+from lostlight.science.calibrate.names import filter_name
 
 EXPOSURE_S = 0.1
 """Exposures this close count as equal, however short they are."""
@@ -136,9 +137,9 @@ def _exact(frame: Frame) -> Hashable:
         frame.calstat,
     ]  # fmt: skip
     if frame.imagetyp == "flat":
-        keys += [frame.filter, frame.optics_id, frame.session]
+        keys += [filter_name(frame.filter), frame.optics_id, frame.session]
     if frame.imagetyp == "light":
-        keys += [frame.filter, frame.optics_id, frame.object]
+        keys += [filter_name(frame.filter), frame.optics_id, frame.object]
     return tuple(key if known(key) else None for key in keys)
 
 

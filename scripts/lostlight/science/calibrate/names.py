@@ -76,6 +76,15 @@ def camera_name(text: str, chip: str = "") -> str:
     return f"{name}/{part}" if part else name
 
 
+def filter_name(text: str) -> str:
+    """Name a filter the same however it is written: ``H-alpha`` is ``halpha``; single letters keep their case.
+
+    The bands r and R, or i and I, are not the same: Sloan's are written small, Johnson's and Cousins' large.
+    """
+    word = re.sub(r"[\s_-]+", "", text)
+    return word if len(word) == 1 else word.casefold()
+
+
 def optics_name(telescope: str, focal_length_mm: float) -> str:
     """Name a telescope by its name and its focal length, such as ``esprit100/550mm``."""
     name = re.sub(r"[^a-z0-9]", "", telescope.casefold())

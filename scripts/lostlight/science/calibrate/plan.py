@@ -8,7 +8,8 @@ What an astronomer would do, in this order:
   With none of them it would invert the vignetting, so that is an error (CAL107); so is a light that is divided by a
   flat while nothing takes its own pedestal off.
 - What is missing altogether is skipped for all lights, with a warning (CAL227): lights, flats and biases alone are a
-  fair night's work. Darks that fit flats and no light count as flat darks.
+  fair night's work. Darks that fit flats and no light count as flat darks. Masters of another camera are not there for
+  a light: a folder may hold the nights of two.
 - What is there but fits nowhere is an error (CAL105), which lists the nearest with the reasons: somebody took those
   frames for these lights, and a plan that quietly leaves them out is wrong.
 - No master is made of one frame unless `min_frames` is 1: where a light needs it that is an error, else the frame is

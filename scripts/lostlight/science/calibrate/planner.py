@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from lostlight.science.calibrate.distance import Candidate, rank
+from lostlight.science.calibrate.distance import Candidate, is_of_another_camera, rank
 from lostlight.science.calibrate.frame import Frame
 from lostlight.science.calibrate.groups import Group
 from lostlight.science.calibrate.plan_model import Match, PlanSettings
@@ -163,13 +163,14 @@ class Planner:
             raise refuse("CAL106", said)
 
     def _missing(self, group: Group, light: Frame, match: Match) -> None:
-        there = self.made[match.role]
+        there = [each for each in self.made[match.role] if not is_of_another_camera(light, each.like)]
         if match.role == "dark":
             there = [each for each in there if not self._serves_flats(each)]
         if there and self.is_free:
             self.failures.append((group, light, match))
         elif not there:
-            said = f"there are no frames for it, and no light is corrected for its {match.role}"
+            whose = f" of camera {light.camera_id}" if self.made[match.role] and light.camera_id else ""
+            said = f"there are no frames for it, and no light{whose} is corrected for its {match.role}"
             self.warnings.append(warn("CAL227", match.role, said))
 
     def _serves_flats(self, dark: Group) -> bool:

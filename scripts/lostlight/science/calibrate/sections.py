@@ -95,9 +95,10 @@ def shifted(header: Header, y0: int, x0: int) -> Header:
         return trimmed
     # a header may hold several solutions: CRPIX1, CRPIX1A ... CRPIX1Z
     for name in [card.keyword for card in trimmed.cards if re.fullmatch(r"CRPIX[12][A-Z]?", card.keyword)]:
-        trimmed[name] = trimmed[name] - (x0 if name[5] == "1" else y0)
+        if isinstance(trimmed[name], int | float):
+            trimmed[name] = trimmed[name] - (x0 if name[5] == "1" else y0)
     for name, by in (("LTV1", x0), ("LTV2", y0)):
-        trimmed[name] = trimmed.get(name, 0.0) - by
+        trimmed[name] = _number(trimmed, name) - by
     return trimmed
 
 
@@ -110,11 +111,15 @@ def _shift_colours(header: Header, y0: int, x0: int) -> None:
     header["BAYERPAT"] = stored_pattern(
         pattern,
         order if order in ("TOP-DOWN", "BOTTOM-UP") else "",
-        int(header.get("NAXIS2", 0)),
-        int(header.get("XBAYROFF", 0)),
-        int(header.get("YBAYROFF", 0)),
+        *(int(_number(header, name)) for name in ("NAXIS2", "XBAYROFF", "YBAYROFF")),
         x0,
         y0,
     )
     for name in ("XBAYROFF", "YBAYROFF", "ROWORDER"):
         header.remove(name, ignore_missing=True, remove_all=True)
+
+
+def _number(header: Header, key: str) -> float:
+    """Give a number of a header; zero where there is none, or a word."""
+    value = header.get(key, 0.0)
+    return value if isinstance(value, int | float) else 0.0

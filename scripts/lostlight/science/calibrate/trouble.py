@@ -1,5 +1,7 @@
 """Coded errors and warnings of calibration: every message names its code, so that a report can explain it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -46,6 +48,19 @@ def refuse(code: str, said: str, hint: str = "", **facts: Fact) -> LostlightErro
     """
     kind = _CLASSES.get(code, UnitError)
     return kind(f"{code}: {said}", hint=hint or CODES[code].hint, code=code, **facts)
+
+
+@contextmanager
+def of_frame(frame_id: str) -> Iterator[None]:
+    """Name the frame in errors of its data, so that it can be left out."""
+    try:
+        yield
+    except UnitError as error:
+        if "frame" in error.facts:
+            raise
+        code = str(error.facts.get("code", "CAL111"))
+        said = f"{code}: {frame_id}: {error.message.removeprefix(f'{code}: ')}"
+        raise type(error)(said, error.hint, **{**error.facts, "code": code, "frame": frame_id}) from error
 
 
 def warn(

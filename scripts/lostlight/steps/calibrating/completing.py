@@ -89,12 +89,18 @@ def missing_keys(frames: Sequence[Frame]) -> list[Warn]:
 
 
 def odd_sections(read: Sequence[tuple[Frame, Header]]) -> list[Warn]:
-    """Warn of sections that are not sections of their frame, and so not used."""
+    """Warn of sections that are not sections of their frame, and so not used, once for all frames alike."""
+    odd: dict[str, list[str]] = {}
+    for frame, header in read:
+        for key, name in _SECTIONS.items():
+            if str(header.get(key, "")).strip() and not getattr(frame, name):
+                said = f"{key} = {header[key]!r} is no section of {frame.naxis1} x {frame.naxis2} pixels"
+                odd.setdefault(said, []).append(frame.path)
     return [
-        warn("CAL218", frame.path, f"{key} = {header[key]!r} is no section of {frame.naxis1} x {frame.naxis2} pixels")
-        for frame, header in read
-        for key, name in _SECTIONS.items()
-        if str(header.get(key, "")).strip() and not getattr(frame, name)
+        warn(
+            "CAL218", paths[0], said + (f", nor of {len(paths) - 1} more frames" if len(paths) > 1 else ""), len(paths)
+        )
+        for said, paths in odd.items()
     ]
 
 

@@ -23,6 +23,7 @@ from lostlight.science.calibrate.trouble import Warn
 from lostlight.science.stack.rule import ReadRows
 from lostlight.steps.calibrating import product
 from lostlight.steps.calibrating.given import Master, Raw, header
+from lostlight.steps.calibrating.leaving_out import left_out
 from lostlight.steps.calibrating.noise import Noise
 from lostlight.steps.calibrating.raw import Trimmed
 from lostlight.steps.calibrating.stacking import Stack
@@ -56,8 +57,9 @@ def finish(unit: Unit, params: CalibrateParams, own: StackParams, out: Outputs, 
     pattern = made.raw[0].frame.bayerpat
     planes = _cosmetic(made.planes, params, pattern) if params.cosmetic.masters and kind != "flat" else made.planes
     low, high = made.stack.fractions
+    stages = [*([Stage("overscan", True)] if any(each.level_adu for each in made.trimmed.levels) else []), *made.stages]
     cards = header_cards(
-        made.stages,
+        stages,
         flat_normalize=getattr(own, "normalize", ""),
         overscan_adu=_overscan(made.trimmed),
         sha256={role: taken.sha256 for role, taken in made.taken.items()},
@@ -67,13 +69,15 @@ def finish(unit: Unit, params: CalibrateParams, own: StackParams, out: Outputs, 
     is_less_bias = any(stage.done for stage in made.stages)
     cards["BIASSUB"] = (is_less_bias, cards["BIASSUB"][1])
     window = made.trimmed.rows, made.trimmed.columns
-    lines = [*history(made.stages), f"calibrate: {kind} {made.stack.rule.combine} of {len(made.raw)} frames"]
+    lines = [*history(stages), f"calibrate: {kind} {made.stack.rule.combine} of {len(made.raw)} frames"]
+    if added := made.trimmed.levels[0].pedestal_adu:
+        lines.insert(0, f"calibrate: pedestal level_adu={added:.6g}")
     head = product.headed(header(made.raw[0]), window, cards, lines, "" if kind == "flat" else "adu")
     product.write_planes(out, "master", planes, head, params.output)
     if own.export:
         cube.write(out["reduced"], len(made.raw), made.trimmed.shape, made.read)
     ratio = math.nan
-    warnings = list(made.warnings)
+    warnings = [*made.warnings]
     if made.stack.rule.noise is not None:
         combined = made.stack.combined
         ratio = frame_checks.noise_ratio(combined.sigma, combined.sigma_empirical, combined.n_used)
@@ -89,7 +93,7 @@ def finish(unit: Unit, params: CalibrateParams, own: StackParams, out: Outputs, 
         masters={role: taken.name for role, taken in made.taken.items()},
         empirical=made.stack.combined.sigma_empirical / np.float32(made.scale),
         flat=made.flat,
-        warnings=warnings,
+        warnings=[*left_out(unit), *warnings],
         step_px=2 if pattern else 1,
     )
     metrics = {

@@ -99,4 +99,4 @@ def _known(found: Ingested, read: list[tuple[Frame, Header]], params: CalibrateP
 
 def _leave_out(found: Ingested, path: str, code: str, reason: str) -> None:
     found.skipped += ((path, code, reason),)
-    found.warnings.append(warn("CAL223", path, reason))
+    found.warnings.append(warn("CAL223", path, reason if code == "CAL223" else f"{code}: {reason}"))

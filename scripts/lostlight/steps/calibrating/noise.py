@@ -51,7 +51,7 @@ def of_dark(name: str, frames: Sequence[Frame], trimmed: Trimmed, camera: Camera
     per_e = _NO_SHOT_NOISE if is_bias else gain
     pedestal = _pedestal(parts)
     quiet_adu = _without_shot_noise(parts, measured_adu, per_e, pedestal)
-    model = NoiseModel(quiet_adu * per_e, per_e, pedestal) if np.isfinite(per_e) else None
+    model = NoiseModel(quiet_adu * per_e, per_e, pedestal) if np.isfinite([per_e, quiet_adu]).all() else None
     stated = read_noise_of(frames, camera)
     warnings = _compare(name, measured_adu * gain, stated) if is_bias else ()
     # darks hold the shot noise of their current too: better than not knowing, and a header knows better

@@ -31,10 +31,9 @@ def plan(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
     tables.write(_frames(done), out["frames"], FRAMES)
     atomic.write_text(out["told"], planned_text(done))
     warnings = [str(each) for each in (*done.found.warnings, *done.plan.warnings)]
-    skipped = [f"{code} {path}: {why}" for path, code, why in done.found.skipped]
     kinds = [frame.imagetyp for frame in done.found.frames]
     counts = {f"n_{kind}_frames": kinds.count(kind) for kind in sorted(set(kinds))}
-    return Result({**counts, "n_skipped_files": len(skipped)}, warnings=[*warnings, *skipped])
+    return Result({**counts, "n_skipped_files": len(done.found.skipped)}, warnings=warnings)
 
 
 def report(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
@@ -60,8 +59,7 @@ def _warnings(unit: Unit, done: Planned) -> list[Any]:
     failed = [
         warn("CAL223", role.removeprefix(TOLD), str(why)) for role, why in unit.facts.items() if role.startswith(TOLD)
     ]
-    skipped = [warn("CAL223", path, f"{code}: {why}") for path, code, why in done.found.skipped]
-    return [*done.found.warnings, *done.plan.warnings, *skipped, *failed]
+    return [*done.found.warnings, *done.plan.warnings, *failed]
 
 
 def _picture(role: str) -> str:

@@ -10,22 +10,30 @@ from lostlight.io.rows import RowReader
 from lostlight.science.calibrate import overscan, sections
 from lostlight.science.calibrate.frame import Frame
 from lostlight.science.calibrate.statistics import row_step
+from lostlight.science.calibrate.trouble import of_frame
 from lostlight.science.stack.rule import ReadRows
+from lostlight.steps.calibrating.levels import pedestal
 
 Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
 class Level:
-    """The overscan of one frame: what is subtracted, its median and its scatter; adu."""
+    """What is subtracted from one frame, adu: its overscan, of this median and scatter, or else its pedestal."""
 
     correction: NDArray[np.float64]
     level_adu: float = 0.0
     rms_adu: float = 0.0
+    pedestal_adu: float = 0.0
+
+    @property
+    def subtracted_adu(self) -> float:
+        """Median of what is subtracted."""
+        return self.level_adu + self.pedestal_adu
 
 
 class Trimmed:
-    """Frames of one shape without their overscan: the strip cut off, its level subtracted.
+    """Frames of one shape without their overscan: the strip cut off, its level subtracted, or that of PEDESTAL.
 
     ``frames(i, y0, y1, out)`` gives rows as the combine kernel asks for them; ``frames.whole(i)`` one frame.
     """
@@ -34,7 +42,7 @@ class Trimmed:
         self.frames = tuple(frames)
         self._reader = reader
         self.rows, self.columns = window_of(frames[0]) if trim else _everything(frames[0])
-        self.levels = [_level(reader, number, frame, how) for number, frame in enumerate(frames)]
+        self.levels = [self._level(number, frame, how) for number, frame in enumerate(frames)]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -57,6 +65,10 @@ class Trimmed:
         if not correction.ndim:
             return correction
         return correction[self.rows] if correction.shape[0] > 1 else correction[:, self.columns]
+
+    def _level(self, number: int, frame: Frame, how: str) -> Level:
+        with of_frame(frame.frame_id):
+            return _level(self._reader, number, frame, how)
 
     def _rows(self, number: int, y0: int, y1: int) -> NDArray[np.float32]:
         first = self.rows.start
@@ -113,7 +125,7 @@ def _everything(frame: Frame) -> Window:
 
 def _level(reader: RowReader, number: int, frame: Frame, how: str) -> Level:
     if how == "off" or not frame.biassec:
-        return Level(np.zeros(()))
+        return Level(np.array(pedestal(frame)), pedestal_adu=pedestal(frame))
     section = sections.read(frame.biassec, frame.shape, f"{frame.frame_id} BIASSEC")
     rows, columns = section.slices
     raw = np.empty((rows.stop - rows.start, frame.naxis1), np.float32)

@@ -11,6 +11,7 @@ from lostlight.core.step import Lent
 from lostlight.science.calibrate import frame_checks
 from lostlight.science.calibrate.diagnostics import Source
 from lostlight.science.calibrate.frame import Frame
+from lostlight.science.calibrate.frame_checks import not_blank
 from lostlight.science.calibrate.planes import Planes
 from lostlight.science.calibrate.statistics import Statistics, statistics
 from lostlight.science.calibrate.trouble import Warn, refuse, warn
@@ -77,9 +78,11 @@ def stack(
     Raises
     ------
     LostlightError
-        CAL108 if no pixel has a sample left.
+        CAL108 if a frame holds nothing, or no pixel has a sample left.
     """
+    blank = [warned for frame, each in zip(frames, stats, strict=True) for warned in not_blank(frame.frame_id, each)]
     rule, warnings = rule_of(name, params, len(frames), noise)
+    warnings += blank
     weights = _weights(params, frames, stats)
     rows = None
     if params.weights == "entropy":
