@@ -176,6 +176,31 @@ def test_the_folder_that_is_named_tells_the_type_too(tmp_path):
     assert take(tmp_path / "darks", infer_type=True).frames[0].imagetyp == "dark"
 
 
+@pytest.mark.parametrize(
+    ("cards", "kind"),
+    [
+        ({"RA": 31.3, "EXPTIME": 60.0}, "light"),
+        ({"OBJECT": "HATP-32", "EXPTIME": 60.0}, "light"),
+        ({"OBJECT": "zero", "RA": 31.3, "EXPTIME": 0.0}, "bias"),
+        ({"RA": 31.3, "EXPTIME": 0.0}, ""),
+        ({"EXPTIME": 60.0}, ""),
+        ({"RA": 31.3, "EXPTIME": 60.0, "IMAGETYP": "focus run"}, ""),
+    ],
+)
+def test_a_frame_exposed_at_the_sky_is_a_light(tmp_path, cards, kind):
+    frame(tmp_path / "n" / "b1.fits", "bias", 1)
+    frame(tmp_path / "n" / "n0017.fits", "", 2, **cards)
+    found = take(tmp_path / "n", infer_type=True, on_bad_frame="skip")
+    assert [each.imagetyp for each in found.frames if each.frame_id == "n0017"] == [kind] * bool(kind)
+    if kind == "light":
+        assert any("taken for a light by its pointing and exposure" in warning.said for warning in found.warnings)
+
+
+def test_real_lights_without_a_type_are_told_by_their_pointing(shared_data):
+    found = take(shared_data / "stack-hatp32", infer_type=True, on_bad_frame="skip")
+    assert len(found.frames) > 5 and {each.imagetyp for each in found.frames} == {"light"}
+
+
 def test_what_a_header_says_is_never_guessed_over(tmp_path):
     frame(tmp_path / "darks" / "x1.fits", "light")
     assert take(tmp_path, infer_type=True).frames[0].imagetyp == "light"

@@ -28,6 +28,8 @@ _ESSENTIAL: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 """Fields that calibration needs, with the key that should hold them, and the kinds of frames that need them."""
 _SECTIONS = {"BIASSEC": "biassec", "TRIMSEC": "trimsec"}
+_POINTING = ("RA", "OBJCTRA", "OBJRA", "TELRA", "CRVAL1")
+"""Keys that say where the telescope pointed."""
 _NAMED = 3
 
 
@@ -47,7 +49,10 @@ def overridden(frame: Frame, cells: Mapping[str, str], camera: CameraParams) -> 
 def typed(
     read: Sequence[tuple[Frame, Header]], params: CalibrateParams
 ) -> tuple[list[tuple[Frame, Header]], list[Warn]]:
-    """Guess the type of frames whose header does not say it by folder and name, if that is asked for.
+    """Guess the type of frames whose header does not say it, if that is asked for.
+
+    Folder and name come first, then OBJECT (``bias``), then that a frame was exposed while the telescope pointed
+    somewhere: a light.
 
     Returns
     -------
@@ -60,12 +65,24 @@ def typed(
         return list(read), []
     warnings, known = [], []
     for frame, header in read:
-        guess = "" if frame.imagetyp else kind_in_path(f"{Path(params.frames).name}/{frame.path}")
+        guess, by = _guess(frame, header, params) if not frame.imagetyp else ("", "")
         if guess:
-            said = f"{type_told(header)}: taken for a {guess.replace('_', ' ')} by its folder or name"
+            said = f"{type_told(header)}: taken for a {guess.replace('_', ' ')} by its {by}"
             warnings.append(warn("CAL218", frame.path, said))
         known.append((replace(frame, imagetyp=guess or frame.imagetyp), header))
     return known, warnings
+
+
+def _guess(frame: Frame, header: Header, params: CalibrateParams) -> tuple[str, str]:
+    """Give the likely type of a frame and what tells it; empty where nothing does."""
+    if kind := kind_in_path(f"{Path(params.frames).name}/{frame.path}"):
+        return kind, "folder or name"
+    if any(str(header.get(key, "")).strip() for key in TYPE_KEYS):
+        return "", ""  # a word that nobody knows is no reason to guess
+    if kind := kind_of(frame.object)[0]:
+        return kind, "OBJECT"
+    is_pointed = any(str(header.get(key, "")).strip() for key in _POINTING) or bool(frame.object)
+    return ("light", "pointing and exposure") if is_pointed and frame.exptime_s > 0 else ("", "")
 
 
 def type_told(header: Header) -> str:

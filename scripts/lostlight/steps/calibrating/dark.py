@@ -11,7 +11,7 @@ from lostlight.science.calibrate.planes import Planes
 from lostlight.science.calibrate.unstable import hopping
 from lostlight.steps.calibrating import noise
 from lostlight.steps.calibrating.finish import Made, finish
-from lostlight.steps.calibrating.given import master, raws, reader
+from lostlight.steps.calibrating.given import bias_of, raws, reader
 from lostlight.steps.calibrating.raw import Trimmed, less
 from lostlight.steps.calibrating.stacking import Stack, measured, stack
 from lostlight.vocab.bits import dq
@@ -22,9 +22,9 @@ def dark(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
     raw = raws(unit)
     frames = [each.frame for each in raw]
     own = params.dark if frames[0].imagetyp == "dark" else params.flat_dark
-    bias = master(unit, "bias")
     with reader(raw, out["master"].parent) as rows:
         trimmed = Trimmed(rows, frames, own.overscan)
+        bias = bias_of(unit, raw[0], params, trimmed.shape)
         stats = measured(trimmed, 2 if frames[0].bayerpat else 1)
         known = noise.of_dark(unit.id, frames, trimmed, params.camera)
         made = stack(unit.id, own, frames, trimmed.shape, trimmed, stats, known.model, unit.lent)

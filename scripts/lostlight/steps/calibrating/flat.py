@@ -10,16 +10,17 @@ from lostlight.core.params.calibrate import CalibrateParams
 from lostlight.core.step import Outputs, Result, Unit
 from lostlight.science.calibrate import flat as flats
 from lostlight.science.calibrate import hot
-from lostlight.science.calibrate.flat_checks import analyse_flat, flat_warnings
+from lostlight.science.calibrate.flat_checks import analyse_flat, flat_warnings, lit_to_saturation
+from lostlight.science.calibrate.frame import Frame
 from lostlight.science.calibrate.illumination import shape_change
 from lostlight.science.calibrate.levels import level
 from lostlight.science.calibrate.order import Stage
 from lostlight.science.calibrate.planes import Planes
-from lostlight.science.calibrate.trouble import Warn, refuse, warn
-from lostlight.science.stack.rule import Floats, NoiseModel, ReadRows
+from lostlight.science.calibrate.trouble import of_frame, refuse
+from lostlight.science.stack.rule import Floats, ReadRows
 from lostlight.steps.calibrating import noise
 from lostlight.steps.calibrating.finish import Made, finish
-from lostlight.steps.calibrating.given import Master, Raw, master, number, raws, reader
+from lostlight.steps.calibrating.given import Master, Raw, bias_of, master, positive, raws, reader
 from lostlight.steps.calibrating.levels import saturation
 from lostlight.steps.calibrating.raw import Trimmed, less, over
 from lostlight.steps.calibrating.stacking import measured, stack
@@ -46,23 +47,26 @@ class _Look:
         """Level of each flat, the mean of its colours."""
         return [float(np.mean(each)) for each in self.levels]
 
+    @property
+    def colours(self) -> list[NDArray[np.float64]]:
+        """How far the colours of each flat, whatever its level, are from those of all flats: all about one."""
+        own = np.array([each / np.mean(each) for each in self.levels])
+        return list(own / own.mean(axis=0))
+
 
 def flat(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
     """Combine flats, scaled to each other before any sample is rejected."""
     raw, own = raws(unit), params.flat
-    taken = {role: found for role in PEDESTALS if (found := master(unit, role))}
-    with reader(raw, out["master"].parent) as rows:
-        raw, warnings = _unsaturated(unit.id, raw, Trimmed(rows, [each.frame for each in raw], own.overscan), params)
     frames = [each.frame for each in raw]
     with reader(raw, out["master"].parent) as rows:
         trimmed = Trimmed(rows, frames, own.overscan)
-        pedestal = next((taken[role].planes for role in PEDESTALS if role in taken), None)
+        taken = _pedestals(unit, raw[0], params, trimmed.shape)
+        pedestal = _together([each.planes for each in taken.values()])
         read = less(trimmed, pedestal.data) if pedestal else trimmed
         look = _look(trimmed, read, params)
-        rdnoise = number(taken["bias"].header, "RDNOISE") if "bias" in taken else np.nan
+        rdnoise = positive(taken["bias"].header, "RDNOISE") if "bias" in taken else np.nan
         known = noise.of_flat(unit.id, frames, look.samples, look.overall[:_SAMPLES], params.camera, rdnoise)
-        by_colour = own.normalize == "per_cfa"
-        ready = over(read, look.levels) if by_colour else read
+        ready = over(read, look.colours) if own.normalize == "per_cfa" else read
         made = stack(
             unit.id,
             own,
@@ -70,9 +74,9 @@ def flat(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
             trimmed.shape,
             ready,
             measured(trimmed, 2 if frames[0].bayerpat else 1),
-            _relative(known.model, float(np.mean(look.overall))) if by_colour else known.model,
+            known.model,
             unit.lent,
-            scales=None if by_colour or own.normalize == "none" else np.mean(look.overall) / np.array(look.overall),
+            scales=None if own.normalize == "none" else np.mean(look.overall) / np.array(look.overall),
             levels=look.overall,
         )
         planes = _one(made.planes, pedestal, look, params, _hot(taken, params, frames[0].bayerpat), frames[0].bayerpat)
@@ -84,34 +88,29 @@ def flat(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
             saturated_fraction=float(np.median(list(look.saturated.values()))),
             shape_changes=_shape_changes(trimmed, read, planes),
         )
-        found = [*warnings, *known.warnings, *made.warnings, *flat_warnings(unit.id, analysed)]
-        stages = [Stage("dark" if role != "bias" else role, True) for role in PEDESTALS if role in taken][:1]
-        used = {role: taken[role] for role in PEDESTALS if role in taken}
+        found = [*known.warnings, *made.warnings, *flat_warnings(unit.id, analysed)]
+        stages = [Stage(role, True) for role in dict.fromkeys("bias" if each == "bias" else "dark" for each in taken)]
         facts = {"level_adu": float(np.median(look.overall))}
-        scale = 1.0 if by_colour else float(np.mean(look.overall))
+        scale = float(np.mean(look.overall))
         return finish(
             unit, params, own, out,
-            Made(raw, trimmed, made, planes, known, ready, scale, found, stages, used, facts, analysed),
+            Made(raw, trimmed, made, planes, known, ready, scale, found, stages, taken, facts, analysed),
         )  # fmt: skip
 
 
-def _unsaturated(name: str, raw: list[Raw], trimmed: Trimmed, params: CalibrateParams) -> tuple[list[Raw], list[Warn]]:
-    """Leave out saturated flats, or refuse them, as the configuration says of frames that cannot be used."""
-    limit = CODES["CAL112"].threshold or 0.0
-    kept, warnings = [], []
-    for index, each in enumerate(raw):
-        full = saturation(each.frame, params.camera) - trimmed.levels[index].level_adu
-        share = float(np.mean(trimmed.whole(index) >= full))
-        if share <= limit:
-            kept.append(each)
-            continue
-        said = f"{each.frame.frame_id}: {100 * share:.3g} percent of its pixels are saturated ({100 * limit:g} may be)"
-        if params.on_bad_frame == "fail":
-            raise refuse("CAL112", said, frame=each.frame.frame_id)
-        warnings.append(warn("CAL223", name, said, share, limit))
-    if len(kept) < min(2, len(raw)):
-        raise refuse("CAL112", f"{name}: {len(raw) - len(kept)} of {len(raw)} flats are saturated")
-    return kept, warnings
+def _pedestals(unit: Unit, raw: Raw, params: CalibrateParams, shape: tuple[int, int]) -> dict[str, Master]:
+    """Give what is taken off the flats: one master, or two where a dark has lost its bias."""
+    bias = bias_of(unit, raw, params, shape)
+    taken = {role: found for role in PEDESTALS if role != "bias" and (found := master(unit, role))}
+    return taken | ({"bias": bias} if bias else {})
+
+
+def _together(parts: list[Planes]) -> Planes | None:
+    """Add masters; none give none."""
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    noises = [each.uncert for each in parts if each.uncert is not None]
+    return Planes(np.sum([each.data for each in parts], axis=0), np.sqrt(np.sum(np.square(noises), axis=0)))
 
 
 def _look(trimmed: Trimmed, read: ReadRows, params: CalibrateParams) -> _Look:
@@ -121,17 +120,29 @@ def _look(trimmed: Trimmed, read: ReadRows, params: CalibrateParams) -> _Look:
     counts = np.zeros(trimmed.shape, np.uint16)
     whole = np.empty(trimmed.shape, np.float32)
     for index, frame in enumerate(trimmed.frames):
-        full = saturation(frame, params.camera) - trimmed.levels[index].level_adu
-        is_full = trimmed.whole(index) >= full
+        full = saturation(frame, params.camera) - trimmed.levels[index].subtracted_adu
+        image = trimmed.whole(index)
+        is_full = image >= full
         counts += is_full
-        saturated[frame.frame_id] = float(is_full.mean())
+        saturated[frame.frame_id] = _saturated(frame, image, full)
         read(index, 0, trimmed.shape[0], whole)
-        levels.append(level(whole, how, is_full))
+        with of_frame(frame.frame_id):
+            levels.append(level(whole, how, is_full))
+            if not (levels[-1] > 0).all():
+                raise refuse("CAL108", "its level is not above its pedestal: there is no light in it")
         if index < _SAMPLES:
             samples.append(whole[middle].copy())
-    if dark := [f.frame_id for f, each in zip(trimmed.frames, levels, strict=True) if not (each > 0).all()]:
-        raise refuse("CAL108", f"the level of flat {dark[0]} is not above its pedestal: there is no light in it")
     return _Look(levels, samples, saturated, counts > len(trimmed.frames) // 2)
+
+
+def _saturated(frame: Frame, image: Floats, full_adu: float) -> float:
+    """Give the fraction of the pixels that light saturated, and refuse a flat where that is too large."""
+    limit = CODES["CAL112"].threshold or 0.0
+    share = float(lit_to_saturation(image, full_adu, limit, 2 if frame.bayerpat else 1).mean())
+    if share > limit:
+        said = f"{frame.frame_id}: {100 * share:.3g} percent of its pixels are saturated ({100 * limit:g} may be)"
+        raise refuse("CAL112", said, frame=frame.frame_id)
+    return share
 
 
 def _one(
@@ -143,20 +154,13 @@ def _one(
     pattern: str,
 ) -> Planes:
     """Make the stack a flat around one, the uncertainty of the pedestal included."""
-    scale = 1.0 if params.flat.normalize == "per_cfa" else float(np.mean(look.overall))
     uncert = planes.uncert
     if pedestal is not None and pedestal.uncert is not None and uncert is not None:
-        by = 1 / float(np.mean(look.overall)) if scale == 1.0 else 1.0
-        uncert = np.hypot(uncert, pedestal.uncert * np.float32(by))
+        uncert = np.hypot(uncert, pedestal.uncert)
     quality = np.where(look.mask, planes.dq | np.uint16(dq("SATURATED")), planes.dq)
     whole = replace(planes, uncert=uncert, dq=quality)
     own = params.flat
     return flats.finish(whole, min_value=own.min_value, max_error=own.max_error, hot_mask=hot_mask, bayerpat=pattern)
-
-
-def _relative(model: NoiseModel | None, level_adu: float) -> NoiseModel | None:
-    """Give the noise of samples that were divided by this level: so many more electrons per unit."""
-    return replace(model, gain_e_adu=model.gain_e_adu * level_adu) if model else None
 
 
 def _hot(taken: Mapping[str, Master], params: CalibrateParams, pattern: str) -> NDArray[np.bool_] | None:

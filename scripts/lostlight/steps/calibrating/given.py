@@ -12,11 +12,14 @@ import numpy as np
 from astropy.io.fits import Header
 
 from lostlight.core import atomic
+from lostlight.core.params.calibrate import CalibrateParams
 from lostlight.core.step import Unit
 from lostlight.io import fits, frame_files, planes
 from lostlight.io.rows import RowReader
+from lostlight.science.calibrate import synthetic
 from lostlight.science.calibrate.frame import Frame
 from lostlight.science.calibrate.planes import Planes
+from lostlight.vocab.plan import SYNTHETIC
 
 RAW = "frame/"
 """How the roles of raw frames begin; the same role among the facts tells what is known of the frame."""
@@ -92,6 +95,18 @@ def _master(path: Path, sha256: str) -> Master:
         if plane is not None:
             plane.flags.writeable = False
     return Master(path.name.partition(".")[0], Planes(**vars(stored)), cards, sha256)
+
+
+def bias_of(unit: Unit, raw: Raw, params: CalibrateParams, shape: tuple[int, int]) -> Master | None:
+    """Read the bias that a unit takes, or make one of a level where the plan says so; None where it takes none."""
+    if unit.facts.get("bias") != SYNTHETIC:
+        return master(unit, "bias")
+    own, cards = params.bias.synthetic, header(raw)
+    level = synthetic.level(
+        cards, constant_adu=own.constant_adu, keyword=own.keyword, factor=own.factor, where=raw.frame.frame_id
+    )
+    planes = Planes(np.full(shape, level, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.uint16))
+    return Master(SYNTHETIC, planes, cards[:0], "")
 
 
 def number(cards: Header, key: str) -> float:

@@ -1,4 +1,4 @@
-"""Levels of a camera: where its pixels saturate."""
+"""Levels of a camera: where its pixels saturate, and what was added to them."""
 
 import numpy as np
 
@@ -13,3 +13,11 @@ def saturation(frame: Frame, camera: CameraParams) -> float:
     if np.isfinite(frame.saturate_adu):
         return frame.saturate_adu
     return {8: 255.0, 16: 65535.0}.get(frame.bitpix, np.inf)
+
+
+def pedestal(frame: Frame) -> float:
+    """Level that a program added to every pixel of a frame, adu.
+
+    PEDESTAL holds it, with a minus as MaxIm DL writes what is to be added for zero, or without as PixInsight does.
+    """
+    return abs(frame.pedestal_adu) if np.isfinite(frame.pedestal_adu) else 0.0

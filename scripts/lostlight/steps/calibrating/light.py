@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lostlight.core.params.calibrate import CalibrateParams
 from lostlight.core.step import Outputs, Result, Unit
 from lostlight.io import tiff
-from lostlight.science.calibrate import cosmics, frame_checks, over_correction, synthetic
+from lostlight.science.calibrate import cosmics, frame_checks, over_correction
 from lostlight.science.calibrate.binned_wcs import halved
 from lostlight.science.calibrate.cards import header_cards, history
 from lostlight.science.calibrate.cfa import stored_pattern
@@ -23,17 +23,16 @@ from lostlight.science.calibrate.order import MasterState, Stage, check_order
 from lostlight.science.calibrate.planes import Planes
 from lostlight.science.calibrate.quality import mask_of
 from lostlight.science.calibrate.repair import repair
-from lostlight.science.calibrate.statistics import statistics
+from lostlight.science.calibrate.statistics import Statistics, statistics
 from lostlight.science.calibrate.trouble import Warn
 from lostlight.steps.calibrating import product
 from lostlight.steps.calibrating.choice import gain_of, read_noise_of
-from lostlight.steps.calibrating.given import Master, Raw, header, master, number, raws, reader
-from lostlight.steps.calibrating.levels import saturation
+from lostlight.steps.calibrating.given import Master, Raw, bias_of, header, master, positive, raws, reader
+from lostlight.steps.calibrating.levels import pedestal, saturation
 from lostlight.steps.calibrating.raw import Trimmed
 from lostlight.steps.calibrating.scaling import Exposed, Scaled, scaled
 from lostlight.steps.calibrating.unbanded import unbanded
 from lostlight.vocab.bits import dq
-from lostlight.vocab.plan import SYNTHETIC
 
 
 @dataclass
@@ -46,6 +45,7 @@ class _Work:
     counts: NDArray[np.float32]
     masters: dict[str, Master]
     stages: list[Stage]
+    before: Statistics
     warnings: list[Warn] = field(default_factory=list)
 
     @property
@@ -93,30 +93,22 @@ def light(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
 def _opened(unit: Unit, params: CalibrateParams, out: Outputs) -> _Work:
     (raw,) = raws(unit)
     own, frame = params.light, raw.frame
-    masters = {role: found for role in ("bias", "dark", "flat", "bpm") if (found := master(unit, role))}
+    masters = {role: found for role in ("dark", "flat", "bpm") if (found := master(unit, role))}
     with reader([raw], out["image"].parent) as rows:
         trimmed = Trimmed(rows, [frame], own.overscan, trim="trim" in own.order)
         counts = trimmed.counts(0)
-    if unit.facts.get("bias") == SYNTHETIC:
-        masters["bias"] = _synthetic(raw, params, counts.shape)
+    before = statistics(counts, step_px=2 if frame.bayerpat else 1)
+    blank = frame_checks.not_blank(frame.frame_id, before, saturation(frame, params.camera))
+    if bias := bias_of(unit, raw, params, counts.shape):
+        masters["bias"] = bias
     available = {*masters} - {"bpm"} | ({"cosmetic"} if "bpm" in masters else set())
     available |= {"overscan"} if frame.biassec and own.overscan != "off" else set()
     available |= {"trim"} if frame.trimsec else set()
     if cosmics.wanted(params.lacosmic.enable, int(unit.facts.get("n_lights", 1))):
         available |= {"lacosmic"}
     states = {role: _state(found) for role, found in masters.items() if role != "bpm"}
-    return _Work(
-        unit, raw, trimmed, counts, masters, check_order(own.order, available, frame.calstat, states, params.dark.mode)
-    )
-
-
-def _synthetic(raw: Raw, params: CalibrateParams, shape: tuple[int, int]) -> Master:
-    own, cards = params.bias.synthetic, header(raw)
-    level = synthetic.level(
-        cards, constant_adu=own.constant_adu, keyword=own.keyword, factor=own.factor, where=raw.frame.frame_id
-    )
-    level_plane = np.full(shape, level, np.float32)
-    return Master(SYNTHETIC, Planes(level_plane, np.zeros(shape, np.float32)), cards[:0], "")
+    stages = check_order(own.order, available, frame.calstat, states, params.dark.mode)
+    return _Work(unit, raw, trimmed, counts, masters, stages, before, blank)
 
 
 def _state(found: Master) -> MasterState:
@@ -126,7 +118,7 @@ def _state(found: Master) -> MasterState:
 
 def _measured_read_noise(work: _Work) -> float:
     """Read noise as the biases showed it, or the darks; electrons, or NaN."""
-    known = (number(work.masters[role].header, "RDNOISE") for role in ("bias", "dark") if role in work.masters)
+    known = (positive(work.masters[role].header, "RDNOISE") for role in ("bias", "dark") if role in work.masters)
     return next((value for value in known if np.isfinite(value)), np.nan)
 
 
@@ -166,9 +158,12 @@ def _is_of(dark: Master | None, bias: Master) -> bool:
 
 
 def _overscan(work: _Work) -> NDArray[np.float64]:
-    """Level of the overscan, adu: a number, one for each row, or one for each pixel where columns differ."""
+    """Level of the overscan, adu: a number, one for each row, or one for each pixel where columns differ.
+
+    Without overscan it is what the header says was added to all pixels.
+    """
     if not work.does("overscan"):
-        return np.zeros(())
+        return np.array(pedestal(work.frame))
     correction = work.trimmed.correction(0)
     is_of_columns = correction.ndim and correction.shape[0] == 1
     return np.broadcast_to(correction, work.counts.shape) if is_of_columns else correction
@@ -176,7 +171,7 @@ def _overscan(work: _Work) -> NDArray[np.float64]:
 
 def _zero(work: _Work) -> float:
     """Level without light, where a bias that is not subtracted tells it."""
-    level = float(np.mean(work.trimmed.levels[0].level_adu))
+    level = work.trimmed.levels[0].subtracted_adu
     if "bias" in work.masters:
         return level + float(np.nanmedian(work.masters["bias"].planes.data))
     return level if level else np.nan
@@ -210,7 +205,6 @@ def _cosmic(work: _Work, params: CalibrateParams, planes: Planes) -> Planes:
 def _looked_at(work: _Work, params: CalibrateParams, planes: Planes, factor: Scaled) -> dict[str, Any]:
     """Tell the light in numbers, and what is odd about it."""
     frame, step_px = work.frame, 2 if work.frame.bayerpat else 1
-    before = statistics(work.counts, step_px=step_px)
     stats = statistics(planes.data, planes.dq, step_px=step_px)
     work.warnings += frame_checks.many_negative(frame.frame_id, stats.n_negative, stats.n, stats.median, stats.noise)
     found = None
@@ -226,11 +220,11 @@ def _looked_at(work: _Work, params: CalibrateParams, planes: Planes, factor: Sca
         work.unit.id,
         planes,
         unit=params.light.unit,
-        sources=[Source(frame.frame_id, frame.path, work.raw.sha256, "light", before)],
+        sources=[Source(frame.frame_id, frame.path, work.raw.sha256, "light", work.before)],
         method={"stages": ", ".join(str(stage) for stage in work.stages)},
         facts=_facts(frame),
         masters=used,
-        before=before,
+        before=work.before,
         scale=(factor.scale.k, factor.scale.sigma_k) if work.does("dark") else None,
         correction=found,
         warnings=work.warnings,
@@ -284,6 +278,8 @@ def _write(
         "lacosmic": {"sigclip": params.lacosmic.sigclip, "sigfrac": params.lacosmic.sigfrac},
     }
     lines: Sequence[str] = [*history(work.stages, resolved), *(f"calibrate: {said}" for said in done.assumed)]
+    if not work.does("overscan") and pedestal(work.frame):
+        lines = [f"calibrate: pedestal level_adu={pedestal(work.frame):.6g}", *lines]
     head = product.headed(header(work.raw), (work.trimmed.rows, work.trimmed.columns), cards, lines, own.unit)
     if planes.data.ndim == 3:
         head.remove("BAYERPAT", ignore_missing=True)
