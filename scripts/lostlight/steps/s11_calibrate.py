@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from lostlight.core.manifest import Manifest
 from lostlight.core.params import CalibrateParams
 from lostlight.core.step import Outputs, Result, Unit, step
-from lostlight.steps.calibrating import page
+from lostlight.steps.calibrating import page, room
 from lostlight.steps.calibrating.bad_pixels import bad_pixels
 from lostlight.steps.calibrating.bias import bias
 from lostlight.steps.calibrating.dark import dark
@@ -57,4 +57,5 @@ def plan(_: Sequence[Manifest], params: CalibrateParams) -> list[Unit]:
 )  # fmt: skip
 def calibrate(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
     """Do for one unit what its kind asks for."""
+    room.check(unit, params, out)
     return without_bad_frames(_KINDS[str(unit.facts["kind"])], unit, params, out)

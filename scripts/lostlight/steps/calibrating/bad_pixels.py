@@ -24,6 +24,7 @@ _UNSTABLE = 1e-3
 def bad_pixels(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
     """Join what masters show with the map that the user names; darks are asked first, then biases, then lights."""
     maps, header = [], Header()
+    shape = int(unit.facts["naxis2"]), int(unit.facts["naxis1"])
     source = next((kind for kind in ("dark", "bias") if any(role.startswith(f"{kind}/") for role in unit.inputs)), "")
     for role in sorted(unit.inputs):
         kind = role.partition("/")[0]
@@ -35,10 +36,9 @@ def bad_pixels(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
         maps.append(_of_lights(unit, params, out))
         header = header or Header()
     if "user" in unit:
-        shape = maps[0].shape if maps else raws(unit)[0].frame.shape
-        binning = int(header.get("XBINNING", 1)), int(header.get("YBINNING", 1))
+        binning = int(unit.facts["xbin"]), int(unit.facts["ybin"])
         maps.append(files.read(unit["user"], shape, binning))
-    found = hot.merge(*maps) if maps else np.zeros(_shape(unit), np.uint16)
+    found = hot.merge(*maps) if maps else np.zeros(shape, np.uint16)
     return _written(unit, params, out, found, header)
 
 
@@ -61,10 +61,6 @@ def _of_lights(unit: Unit, params: CalibrateParams, out: Outputs) -> NDArray[np.
         return hot.stationary(
             len(frames), trimmed.shape, trimmed, cosmetic.hot_sigma, cosmetic.cold_sigma, bayerpat=frames[0].bayerpat
         )
-
-
-def _shape(unit: Unit) -> tuple[int, int]:
-    return next((each.frame.shape for each in raws(unit)), (1, 1))
 
 
 def _written(unit: Unit, params: CalibrateParams, out: Outputs, found: NDArray[np.uint16], header: Header) -> Result:

@@ -20,6 +20,8 @@ def without_bad_frames(
 
     Raises
     ------
+    StorageError
+        CAL113 where memory runs out.
     NoWork
         For a light that cannot be used.
     UnitError
@@ -28,6 +30,8 @@ def without_bad_frames(
     while True:
         try:
             result = make(unit, params, out)
+        except MemoryError as error:
+            raise refuse("CAL113", f"{unit.id}: memory is full: {error}") from error
         except UnitError as error:
             if params.on_bad_frame == "fail" or "frame" not in error.facts:
                 raise

@@ -15,12 +15,14 @@ from lostlight.report import calibration, calibration_page
 from lostlight.science.calibrate.diagnostics import plan_record
 from lostlight.science.calibrate.trouble import warn
 from lostlight.steps.calibrating import product
+from lostlight.steps.calibrating.former import BEFORE, changes
 from lostlight.steps.calibrating.planning import Planned, planned, write
 from lostlight.steps.calibrating.planning import told as planned_text
 from lostlight.steps.calibrating.units import TOLD
 from lostlight.vocab.columns import COLUMNS, FRAMES
 
 _SOFTWARE = ("lostlight", "numpy", "scipy", "astropy", "astroscrappy")
+_DRAWN = tuple(f"{role}/" for role in product.PICTURES.values())
 _PARAMS = ("bias", "dark", "flat_dark", "flat", "match", "cosmetic", "lacosmic", "light", "output", "camera")
 
 
@@ -40,19 +42,24 @@ def report(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
     """Put the diagnostics of all units together, for programs and for people."""
     told = [json.loads(unit[role].read_bytes()) for role in sorted(unit.inputs) if role.startswith(TOLD)]
     done = planned(params)
+    changed = changes(unit, params)
     plain = params.model_dump(mode="json")
     content = calibration.build(
         told,
         **plan_record(done.plan),
         params={name: plain[name] for name in _PARAMS},
         software={name: version(name) for name in _SOFTWARE},
-        outputs=[(unit[role].name, atomic.sha256_file(unit[role])) for role in sorted(unit.inputs)],
-        warnings=[each.plain() for each in _warnings(unit, done)],
+        outputs=[
+            (unit[role].name, atomic.sha256_file(unit[role]))
+            for role in sorted(unit.inputs)
+            if not role.startswith(BEFORE)
+        ],
+        warnings=[each.plain() for each in (*_warnings(unit, done), *changed)],
     )
     atomic.write_json(out["report"], content)
-    pictures = {_picture(role): unit[role].read_bytes() for role in unit.inputs if not role.startswith(TOLD)}
+    pictures = {_picture(role): unit[role].read_bytes() for role in unit.inputs if role.startswith(_DRAWN)}
     atomic.write_text(out["page"], calibration_page.html(content, pictures))
-    return Result(calibration.headline(content))
+    return Result(calibration.headline(content), warnings=[str(each) for each in changed])
 
 
 def _warnings(unit: Unit, done: Planned) -> list[Any]:

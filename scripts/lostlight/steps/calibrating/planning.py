@@ -26,6 +26,8 @@ class Planned:
     found: Ingested
     plan: Plan
     stock: dict[str, Path]
+    shelf: tuple[Group, ...] = ()
+    """the masters of the library"""
 
     @cached_property
     def frames(self) -> dict[str, Frame]:
@@ -43,7 +45,7 @@ def planned(params: CalibrateParams) -> Planned:
         plan = replan(found.frames, plan_file.read(path), settings, shelf, path.name)
     else:
         plan = make_plan(found.frames, settings, shelf)
-    return Planned(found, plan, stock)
+    return Planned(found, plan, stock, tuple(shelf))
 
 
 def told(done: Planned) -> str:

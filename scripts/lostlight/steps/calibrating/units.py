@@ -1,6 +1,6 @@
 """From the plan of calibration to units of work: the plan, masters, maps of bad pixels, lights, the report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from lostlight.report.calibration_pictures import LIGHTS_SHOWN
 from lostlight.science.calibrate.frame import Frame
 from lostlight.science.calibrate.groups import Group, temperature, trimmed_shape
 from lostlight.steps.calibrating import product
+from lostlight.steps.calibrating.former import BEFORE, NOW, predecessors
 from lostlight.steps.calibrating.given import RAW, told
-from lostlight.steps.calibrating.planning import Planned, planned
+from lostlight.steps.calibrating.planning import Planned, planned, settings_of
 from lostlight.vocab.plan import MASTER, ROLES, SYNTHETIC, PlanRow
 
 PLAN, REPORT = "plan", "calibration"
@@ -28,7 +29,7 @@ PICTURES = tuple(product.PICTURES.values())
 def units(params: CalibrateParams) -> list[Unit]:
     """Plan the units of the step."""
     done = planned(params)
-    return [_plan(done), *(work := _work(done, params)), _report(work)]
+    return [_plan(done), *(work := _work(done, params)), _report(work, _before(done, params))]
 
 
 def _work(done: Planned, params: CalibrateParams) -> list[Unit]:
@@ -125,15 +126,24 @@ def _map(done: Planned, like: Frame, masters: dict[str, Group], params: Calibrat
         inputs, facts = _frames(done, [frame_id for group in alike for frame_id in group.frames])
     if source != "auto":
         inputs["user"] = Path(source)
-    return Unit(name, inputs, {"kind": "bpm", **facts}, takes=takes)
+    ny, nx = trimmed_shape(like)
+    seen = {"naxis1": nx, "naxis2": ny, "xbin": like.xbin, "ybin": like.ybin}
+    return Unit(name, inputs, {"kind": "bpm", **seen, **facts}, takes=takes)
 
 
-def _report(work: Sequence[Unit]) -> Unit:
+def _before(done: Planned, params: CalibrateParams) -> dict[str, Path]:
+    """Find the masters of the library that those of the run follow."""
+    made = {group.id: group for group in done.plan.groups if group.kind != "light" and group.source == "frames"}
+    return predecessors(made, done.shelf, settings_of(params).rules, done.stock)
+
+
+def _report(work: Sequence[Unit], before: Mapping[str, Path]) -> Unit:
     takes = {f"{TOLD}{unit.id}": Take(unit.id, "diagnostics", must=False) for unit in work}
     lights = [unit for unit in work if unit.facts["kind"] == "light"]
     for unit in (*(unit for unit in work if unit.facts["kind"] != "light"), *lights[:LIGHTS_SHOWN]):
         takes |= {f"{role}/{unit.id}": Take(unit.id, role, must=False) for role in PICTURES}
-    return Unit(REPORT, facts={"kind": REPORT}, takes=takes)
+    takes |= {f"{NOW}{name}": Take(name, "master", must=False) for name in before}
+    return Unit(REPORT, {f"{BEFORE}{name}": path for name, path in before.items()}, {"kind": REPORT}, takes=takes)
 
 
 def _detector(frame: Frame) -> tuple[object, ...]:
