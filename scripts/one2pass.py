@@ -134,7 +134,7 @@ def _of_one_sky(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _targets(folder: Path, apart: Sequence[str], from_step: str, to_step: str, until: Sequence[str]) -> list[str]:
-    """Choose what to ask of the workflow; steps `apart` make nothing that others read."""
+    """Choose what to ask of the workflow; steps `apart` may be made on the way."""
     first, last = _position(from_step or ORDER[0]), _position(to_step or ORDER[-1])
     if first > last:
         raise ConfigError(f"--from-step {from_step} comes after --to-step {to_step}", hint="swap them")

@@ -10,15 +10,17 @@ from lostlight.core.manifest import Manifest
 from lostlight.core.params import Params, PipelineConfig
 from lostlight.core.step import Step, find
 from lostlight.sim import darkroom, local
-from lostlight.vocab.steps import PLANT, SURVEY, TWIN_STEPS
+from lostlight.vocab.steps import FRAMES, PLANT, SURVEY, TWIN_STEPS
 
 _TWIN = "planted"
 
 
 def walk(
-    config: PipelineConfig, run_folder: Path, *, steps: Sequence[str] = SURVEY, workers: int = 1
+    config: PipelineConfig, run_folder: Path, *, steps: Sequence[str] = (), workers: int = 1
 ) -> Iterator[Manifest]:
     """Run steps in reading order, the planted twin before the summary, and give each manifest as it is written.
+
+    Without `steps` it is the whole survey, and before it the calibration of own frames where the configuration has any.
 
     Raises
     ------
@@ -27,7 +29,7 @@ def walk(
     """
     text = config.model_dump_json()
     with local.skies_of(text), darkroom.cameras_of(text):
-        for step_id in steps:
+        for step_id in steps or (*(FRAMES if config.calibrate.frames else ()), *SURVEY):
             if step_id == "09_summary" and config.completeness.n_per_tile:
                 for twin_id in (PLANT, *TWIN_STEPS[1:]):
                     yield _run(twin_id, config, run_folder, f"{_TWIN}/", workers)
@@ -58,8 +60,9 @@ def _run(step_id: str, config: PipelineConfig, run_folder: Path, twin: str, work
 def _upstream(step: Step, config: PipelineConfig, run_folder: Path, twin: str) -> list[Path]:
     source = "" if step.id == PLANT else twin
     own = [manifest_path(run_folder, step_id, source) for step_id in step.after]
-    if config.download.source == "frames":
+    is_whole = step.plan is whole.plan
+    if config.download.source == "frames" or (is_whole and config.calibrate.frames):
         own += [manifest_path(run_folder, step_id) for step_id in step.may_follow]
-    if step.plan is not whole.plan or not config.completeness.n_per_tile:
+    if not is_whole or not config.completeness.n_per_tile:
         return own
     return own + [manifest_path(run_folder, twin_id, f"{_TWIN}/") for twin_id in (PLANT, *TWIN_STEPS[1:])]

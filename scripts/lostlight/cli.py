@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from lostlight import __version__
-from lostlight.core.errors import STORAGE, ConfigError, LostlightError, StorageError
+from lostlight.core.errors import STORAGE, ConfigError, ContractError, LostlightError, StorageError
 from lostlight.library_cli import library
 
 
@@ -132,9 +132,15 @@ def deliver(run: Path, artifacts: Path | None, dashboard: Path) -> None:
     from lostlight.report.dashboard import publish
 
     folder = _run_folder(run)
-    for step_id in ("09_summary", "10_package"):
-        load(folder / step_id / "manifest.json")
     name, products = folder.resolve().name, folder / "09_summary" / "products"
+    for step_id in ("09_summary", "10_package"):
+        manifest = folder / step_id / "manifest.json"
+        if not manifest.is_file():
+            raise ContractError(
+                f"run {name} has no {step_id} to deliver",
+                hint=f"let it run to the end; `lostlight show {name}` tells how far it is and which pages there are",
+            )
+        load(manifest)
     target = artifacts or Path("artifacts") / name
     publish(products, target, ("candidates.ecsv",))
     archive.publish(folder / "10_package" / "products" / "package.zip", target, name)

@@ -1,10 +1,11 @@
 """What runs, and what runs again."""
 
 import pytest
+from tests.workflow.conftest import Workshop
 
 from lostlight.core import config
 from lostlight.core.declared import declared
-from lostlight.vocab.steps import PLANT, SURVEY, TWIN_STEPS, WHOLE, rule
+from lostlight.vocab.steps import FRAMES, PLANT, SURVEY, TWIN_STEPS, WHOLE, rule
 
 N_SHARDS = 2
 END = {"deliver": 1, "all": 1}
@@ -49,12 +50,12 @@ def everything_after(first):
 
 
 def test_a_fresh_run_plans_every_step_and_its_twin(workshop):
-    expected = jobs([*SURVEY, PLANT], TWIN_STEPS[1:])
+    expected = jobs([*SURVEY, *FRAMES, PLANT], TWIN_STEPS[1:])
     assert workshop.plan() == expected | END
 
 
 def test_without_artificial_stars_there_is_no_twin(workshop):
-    assert workshop.plan(completeness={"n_per_tile": 0}) == jobs(SURVEY) | END
+    assert workshop.plan(completeness={"n_per_tile": 0}) == jobs([*SURVEY, *FRAMES]) | END
 
 
 def test_until_plans_the_step_and_all_it_needs(workshop):
@@ -83,7 +84,7 @@ def test_every_rule_says_what_it_does(workshop):
 
 def test_the_picture_of_the_rules_shows_every_step(workshop):
     picture = workshop.snakemake("--rulegraph", "mermaid-js")
-    for step_id in SURVEY:
+    for step_id in (*SURVEY, *FRAMES):
         assert rule(step_id) in picture
 
 
@@ -115,6 +116,7 @@ def test_editing_the_summary_runs_the_summary_and_the_archive(finished):
 
 def test_editing_the_running_policy_runs_nothing(finished):
     policy = {"workers": 1, "fail_fast": True, "max_failed_fraction": 0.1, "shards": 2}
+    policy |= {"memory_mb": 4000, "backend": "numpy"}
     assert "Nothing to be done" in finished.snakemake("--dry-run", run=policy)
 
 
@@ -125,7 +127,7 @@ def test_jobs_get_the_running_policy_and_their_own_section_only(finished):
     assert '"gates"' not in said
 
 
-@pytest.mark.parametrize("preset", ["demo", "smoke", "dss1_red", "mnras2022"])
+@pytest.mark.parametrize("preset", ["demo", "smoke", "dss1_red", "mnras2022", "frames"])
 def test_every_preset_can_be_planned(workshop, preset):
     overlay = config.read_yaml(workshop.folder / "config" / "presets" / f"{preset}.yaml")
     plan = workshop.plan(**overlay)
@@ -141,3 +143,61 @@ def test_editing_an_own_table_of_positions_makes_the_tiles_again(own_workshop):
     assert "Nothing to be done" in own_workshop.snakemake("step00", "--dry-run", tiles=tiles)
     table.write_text("ra_deg,dec_deg\n150,21\n")
     assert own_workshop.plan("step00", tiles=tiles) == {"step00": 1}
+
+
+def test_without_own_frames_there_is_nothing_to_calibrate(workshop):
+    plan = workshop.plan(calibrate={"frames": ""}, completeness={"n_per_tile": 0})
+    assert plan == jobs(SURVEY) | END
+
+
+def test_calibration_needs_no_other_step(workshop):
+    assert workshop.plan("--until", "step11") == workshop.plan("step11") == {"step11": 1}
+
+
+def test_editing_how_frames_are_calibrated_runs_what_tells_of_it(finished):
+    edit = {"calibrate": {"dark": {"combine": "median"}}}
+    assert finished.plan(**edit) == {"step11": 1, "step09": 1, "step10": 1} | END
+
+
+class OwnFrames:
+    """A survey of own raw frames in a folder, where everything has run."""
+
+    def __init__(self, workshop):
+        self.workshop = workshop
+        self.light = workshop.folder / "my night" / "R" / "light (1).fits"
+        self.light.parent.mkdir(parents=True)
+        for name in (self.light.name, "dark.fits", "{of} another program.fits"):
+            (self.light.parent / name).write_text("photons")
+        self.settings = {"calibrate": {"frames": "my night"}, "download": {"source": "frames", "survey": "any"}}
+        self.settings |= {"tiles": {"mode": "frames"}, "completeness": {"n_per_tile": 0}}
+        workshop.snakemake(**self.settings)
+
+    def plan(self, *arguments, **overlay):
+        return self.workshop.plan(*arguments, **config.merge(self.settings, overlay))
+
+
+@pytest.fixture(scope="module")
+def own_frames(project, tmp_path_factory):
+    return OwnFrames(Workshop(project, tmp_path_factory.mktemp("own frames")))
+
+
+def test_how_the_machine_is_used_calibrates_nothing_again(own_frames):
+    assert own_frames.plan(run={"shards": 2, "memory_mb": 4000, "backend": "numpy", "workers": 1}) == {}
+
+
+def test_a_frame_more_is_calibrated_and_searched_too(own_frames):
+    another = own_frames.light.with_name("another.fits")
+    another.write_text("photons")
+    assert own_frames.plan() == jobs([*FRAMES, *SURVEY]) | END
+    another.unlink()
+
+
+def test_an_edited_frame_is_calibrated_and_searched_again(own_frames):
+    own_frames.light.write_text("other photons")
+    assert own_frames.plan() == jobs([*FRAMES, *SURVEY]) | END
+
+
+def test_an_edited_plan_is_carried_out(own_frames):
+    """The plan is a file of the user's own like any other."""
+    (own_frames.workshop.folder / "plan.csv").write_text("mine")
+    assert own_frames.plan("step11", calibrate={"plan": "plan.csv"}) == {"step11": 1}

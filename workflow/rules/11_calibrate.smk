@@ -2,7 +2,7 @@ rule step11:
     """Raw frames to masters and clean lights."""
     input:
         own=given(settings.calibrate.plan, settings.calibrate.cosmetic.bpm),
-        frames=frames_of(settings.calibrate.frames),
+        frames=raw_frames,
     output:
         "<run>/11_calibrate/manifest.json",
     log:

@@ -3,11 +3,14 @@
 from lostlight.vocab.steps import FRAMES
 
 
-def frames_of(source):
-    """The raw frames of the user's own; simulated ones are no files yet."""
-    folder = Path(source)
-    files = sorted(folder.rglob("*")) if source and folder.is_dir() else [folder] if source else []
-    return [str(path).replace("{", "{{").replace("}", "}}") for path in files if path.is_file()]
+def raw_frames(wildcards):
+    """The raw frames of the user's own; simulated ones are no files yet.
+
+    Names with braces are left to the step, as Snakemake would look for wildcards in them.
+    """
+    source = Path(settings.calibrate.frames)
+    files = sorted(source.rglob("*")) if source.is_dir() else [source]
+    return [str(path) for path in files if path.is_file() and "{" not in str(path)]
 
 
 def calibrated():

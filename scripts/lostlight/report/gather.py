@@ -1,5 +1,6 @@
 """What happened in a run, from its manifests alone: tiles, where each one stopped, failures, metrics."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -9,8 +10,9 @@ from pathlib import Path
 
 from lostlight.core.errors import Fact
 from lostlight.core.manifest import Manifest, UnitRecord
+from lostlight.report import calibration
 from lostlight.report.citations import is_used
-from lostlight.vocab.steps import SURVEY
+from lostlight.vocab.steps import FRAMES, SURVEY
 
 TILE_STEPS = SURVEY[1:9]
 """The steps that work tile by tile, in order."""
@@ -26,6 +28,12 @@ class Trouble:
     hint: str
     units: tuple[str, ...]
     is_twin: bool
+
+    @property
+    def n_units(self) -> str:
+        """Say how many tiles, or masters and lights, failed."""
+        noun = "frame" if self.step in FRAMES else "tile"
+        return f"{len(self.units):,} {noun}" + ("" if len(self.units) == 1 else "s")
 
 
 @dataclass(frozen=True)
@@ -96,15 +104,24 @@ class Run:
         troubles = [_trouble(key, sorted(units, key=lambda unit: unit.id)) for key, units in groups.items()]
         return sorted(troubles, key=lambda trouble: (-len(trouble.units), trouble.step, trouble.type))
 
+    @cached_property
+    def calibration(self) -> str:
+        """Say in a sentence how own frames were calibrated; empty where there were none."""
+        told = self.paths(FRAMES[0], "report").values()
+        return next((calibration.sentence(json.loads(path.read_bytes())) for path in told), "")
+
     @property
     def warnings(self) -> Counter[tuple[str, str]]:
-        """Count the warnings of units that worked, by step and words; why a unit was skipped is told elsewhere."""
+        """Count the warnings of tiles that worked, by step and words; those of own frames are on a page of their own.
+
+        Why a tile was skipped is told elsewhere.
+        """
         return Counter(
             (step_id, warning)
             for step_id, manifest in self.manifests.items()
             for unit in manifest.units
             for warning in unit.warnings
-            if unit.status == "ok"
+            if unit.status == "ok" and step_id not in FRAMES
         )
 
     @property

@@ -6,6 +6,7 @@ from lostlight.core.errors import ContractError
 from lostlight.core.manifest import load
 from lostlight.report.gather import Run
 from lostlight.report.verify import manifest_paths
+from lostlight.vocab.steps import FRAMES
 
 MAX_TROUBLES = 4
 
@@ -23,12 +24,7 @@ def show(run_folder: Path) -> str:
     report = run_folder / "09_summary" / "products" / "report.html"
     if fallen:
         return "\n".join([_tiles(run), *_troubles(run), _fallen(fallen[0], is_older_report=report.is_file())])
-    last = (
-        f"report: {report}"
-        if report.is_file()
-        else f"no report yet; the last step with a manifest is {max(run.manifests)}"
-    )
-    return "\n".join([_tiles(run), *_found(run), *_troubles(run), last])
+    return "\n".join([*_began(run), *_found(run), *_troubles(run), *_pages(run, report)])
 
 
 def _load(run_folder: Path) -> Run:
@@ -44,6 +40,22 @@ def _load(run_folder: Path) -> Run:
 def _stands_not(failed: Path) -> bool:
     """Tell whether a step that failed has not been run again with more luck."""
     return not failed.with_name("manifest.json").is_file()
+
+
+def _began(run: Run) -> list[str]:
+    """Tell tiles, and own frames; a run of frames alone has no tiles."""
+    if run.calibration and not run.statuses:
+        return [f"run {run.run_id}: {run.calibration}"]
+    return [_tiles(run), *([run.calibration] if run.calibration else [])]
+
+
+def _pages(run: Run, report: Path) -> list[str]:
+    """Name the page to read, or how far the run has come."""
+    if report.is_file():
+        return [f"report: {report}"]
+    calibrated = [f"calibration: {path}" for path in run.paths(FRAMES[0], "page").values()]
+    last = max((step_id for step_id in run.manifests if step_id not in FRAMES), default="")
+    return [*([f"no report yet; the last step with a manifest is {last}"] if last else []), *calibrated]
 
 
 def _tiles(run: Run) -> str:
@@ -77,13 +89,14 @@ def _troubles(run: Run) -> list[str]:
     for trouble in run.troubles[:MAX_TROUBLES]:
         where = f"{trouble.step} (planted)" if trouble.is_twin else trouble.step
         hint = f" → {trouble.hint}" if trouble.hint else ""
-        lines.append(f"{where}: {_plural(len(trouble.units), 'tile')} {trouble.type}: {trouble.message}{hint}")
+        lines.append(f"{where}: {trouble.n_units} {trouble.type}: {trouble.message}{hint}")
     more = run.troubles[MAX_TROUBLES:]
     return [*lines, f"and {_plural(len(more), 'other kind')} of failure"] if more else lines
 
 
 def _fallen(step_id: str, *, is_older_report: bool) -> str:
-    said = f"{step_id} did not stand: more tiles failed than run.max_failed_fraction permits, or a bug stopped it"
+    failed = "frames" if step_id in FRAMES else "tiles"
+    said = f"{step_id} did not stand: more {failed} failed than run.max_failed_fraction permits, or a bug stopped it"
     return f"{said}; report and candidates are of an earlier attempt" if is_older_report else said
 
 

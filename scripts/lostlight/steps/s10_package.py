@@ -1,7 +1,7 @@
 """Step 10: the run as one archive that can be checked, shared and cited."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from lostlight.core import whole
@@ -10,8 +10,12 @@ from lostlight.core.manifest import Manifest, load
 from lostlight.core.params import PackageParams
 from lostlight.core.step import Outputs, Result, Unit, step
 from lostlight.io import archive
+from lostlight.vocab.steps import FRAMES
 
-IMAGES = frozenset({"image", "clean", "mask"})
+IMAGES = frozenset({
+    "image", "clean", "mask", "master", "bpm", "reduced", "tiff",
+    "preview", "rejected", "overlay", "quality", "before", "after",
+})  # fmt: skip
 """Roles left out unless images are asked for: they are most of the bytes and can be made again."""
 
 README = """\
@@ -23,13 +27,14 @@ flags.fits every detection with the cuts it fails.
 
 Each NN_name/manifest.json says what a step did, with which parameters and software, and the sha256 of all it read and
 made; paths are relative to this folder. planted/ is the same run with artificial stars in its plates.
-{images}
+{calibration}{images}
 Check that nothing was altered:
 
     sha256sum -c SHA256SUMS
 """
-WITH_IMAGES = "Plates and masks are included.\n"
-WITHOUT_IMAGES = "Plates and masks are left out (package.images: false): `lostlight verify` will miss them here.\n"
+CALIBRATED = "11_calibrate/products/calibration.html tells how own frames were calibrated.\n"
+WITH_IMAGES = "Images and masks are included.\n"
+WITHOUT_IMAGES = "Images and masks are left out (package.images: false): `lostlight verify` will miss them here.\n"
 
 
 @step(
@@ -46,9 +51,10 @@ WITHOUT_IMAGES = "Plates and masks are left out (package.images: false): `lostli
         "08_filter",
         "09_summary",
     ),
+    may_follow=("11_calibrate",),
     makes={"package": "package.zip", "sha256": "package.zip.sha256"},
     params=PackageParams,
-    version=1,
+    version=2,
     plan=whole.plan,
 )
 def package(unit: Unit, params: PackageParams, out: Outputs) -> Result:
@@ -57,7 +63,7 @@ def package(unit: Unit, params: PackageParams, out: Outputs) -> Result:
     home = next(m.folder for m in manifests.values() if m.step == "00_tiles")
     products = _products(manifests.values(), params.images)
     members: dict[str, Path | bytes] = {_name(path, home): path for path in (*manifests, *products)}
-    members["README.txt"] = _readme(next(iter(manifests.values())).run_id, params.images)
+    members["README.txt"] = _readme(manifests.values(), params.images)
     hashes = archive.pack(out["package"], members)
     for path, sha256 in products.items():
         name = _name(path, home)
@@ -100,7 +106,8 @@ def _name(path: Path, home: Path) -> str:
     return Path(os.path.relpath(path, home)).as_posix()
 
 
-def _readme(run_id: str, images: bool) -> bytes:
-    title = f"Lostlight run {run_id}"
+def _readme(manifests: Collection[Manifest], images: bool) -> bytes:
+    title = f"Lostlight run {next(iter(manifests)).run_id}"
+    calibration = CALIBRATED if any(manifest.step in FRAMES for manifest in manifests) else ""
     words = WITH_IMAGES if images else WITHOUT_IMAGES
-    return README.format(title=title, underline="=" * len(title), images=words).encode()
+    return README.format(title=title, underline="=" * len(title), calibration=calibration, images=words).encode()
