@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from astropy.io import fits
+from scipy.ndimage import median_filter
 
 from lostlight.core.errors import ConfigError, UnitError
 from lostlight.science.calibrate import local_median as medians
@@ -279,3 +280,9 @@ def test_small_frames_have_no_more_false_alarms_than_large_ones():
     rng = np.random.default_rng(13)
     flagged = sum(np.count_nonzero(map_of_master(rng.normal(100, 3, (31, 37)).astype(np.float32))) for _ in range(60))
     assert flagged <= 1
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (1, 4), (23, 2)])
+def test_the_median_of_nine_is_that_of_scipy(shape):
+    image = np.random.default_rng(3).normal(size=shape).astype(np.float32)
+    np.testing.assert_array_equal(medians.median_of_nine(image), median_filter(image, 3, mode="nearest"))

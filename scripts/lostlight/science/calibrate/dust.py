@@ -8,13 +8,16 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from lostlight.science.calibrate.illumination import Illumination, surface
-from lostlight.science.calibrate.statistics import MAD_TO_SIGMA
+from lostlight.science.calibrate.local_median import median_of_nine
+from lostlight.science.calibrate.statistics import MAD_TO_SIGMA, thinned
 from lostlight.science.calibrate.tiles import averaged, smooth
 
 _BACKGROUND_PX = 128.0
 _SMALLEST_PX, _LARGEST = 6.0, 0.12
 """Radii looked for: from this, to this part of the shorter side."""
 _STEP = 1.2
+_SCALE_PX = 2.0
+"""Squares are averaged until a scale is at least so many of them wide."""
 _SIGMA = 5.0
 _CORRELATED = 2.0
 """A median of 3 by 3 makes neighbours alike, so that averages are noisier than their number says."""
@@ -62,7 +65,7 @@ def find_dust(deviation: NDArray) -> list[Dust]:
     good = np.isfinite(deviation)
     if not good.any():
         return []
-    filled = ndimage.median_filter(np.where(good, deviation, 0.0).astype(np.float32), 3, mode="nearest")
+    filled = median_of_nine(np.where(good, deviation, 0.0).astype(np.float32))
     wide = min(_BACKGROUND_PX, min(deviation.shape) / 6)
     found: list[Dust] = []
     for _ in range(_ROUNDS):
@@ -76,7 +79,7 @@ def find_dust(deviation: NDArray) -> list[Dust]:
 
 def _patches(flattened: NDArray) -> list[Dust]:
     """Measure the peaks of all scales, the strongest first, and keep those that are dust and no part of another."""
-    noise = MAD_TO_SIGMA * float(np.nanmedian(np.abs(flattened)))
+    noise = MAD_TO_SIGMA * float(np.nanmedian(np.abs(thinned(flattened))))
     kept: list[tuple[float, float, float]] = []
     patches = []
     for peak in _peaks(flattened):
@@ -108,18 +111,26 @@ def _peaks(flattened: NDArray) -> list[tuple[float, float, float]]:
     peaks = []
     for r in radii:
         sigma = r / np.sqrt(2)
-        square = max(int(sigma / 3), 1)
+        square = max(int(sigma / _SCALE_PX), 1)
         coarse = np.nan_to_num(averaged(flattened, np.isfinite(flattened), square))
         answer = (sigma / square) ** 2 * ndimage.gaussian_laplace(coarse, sigma / square, mode="nearest")
         reach = 2 * int(np.ceil(0.5 * r / square)) + 1
-        least = max(_SIGMA * MAD_TO_SIGMA * float(np.median(np.abs(answer - np.median(answer)))), 0.3 * _LEAST_DEPTH)
+        part = thinned(answer)
+        least = max(_SIGMA * MAD_TO_SIGMA * float(np.median(np.abs(part - np.median(part)))), 0.3 * _LEAST_DEPTH)
         tops = (answer == ndimage.maximum_filter(answer, reach)) & (answer > least)
         for j, i in np.argwhere(tops):
-            middle = (square - 1) / 2
-            peaks.append(
-                (float(answer[j, i] * np.sqrt(r)), float(i * square + middle), float(j * square + middle), float(r))
-            )
+            y, x = (square * (at + 0.5) - 0.5 for at in (j + _top(answer[:, i], j), i + _top(answer[j], i)))
+            peaks.append((float(answer[j, i] * np.sqrt(r)), float(x), float(y), float(r)))
     return [(x, y, r) for _, x, y, r in sorted(peaks, reverse=True)]
+
+
+def _top(line: NDArray, at: int) -> float:
+    """Give how far from a highest value the parabola through it and its neighbours is highest."""
+    if not 0 < at < line.size - 1:
+        return 0.0
+    before, highest, after = line[at - 1 : at + 2]
+    bend = before - 2 * highest + after
+    return float(0.5 * (before - after) / bend) if bend < 0 else 0.0
 
 
 def _depth(flattened: NDArray, x: float, y: float, r: float, noise: float) -> float | None:
@@ -164,7 +175,7 @@ def _around(flattened: NDArray, x: float, y: float, reach: float) -> tuple[NDArr
 
 def _discs(shape: tuple[int, int], patches: list[Dust]) -> NDArray[np.bool_]:
     inside = np.zeros(shape, bool)
-    j, i = np.ogrid[: shape[0], : shape[1]]
     for patch in patches:
-        inside |= np.hypot(j - patch.y_px, i - patch.x_px) < 1.3 * patch.r_px
+        part, dy, dx = _around(inside, patch.x_px, patch.y_px, 1.3 * patch.r_px)
+        part |= np.hypot(dy, dx) < 1.3 * patch.r_px
     return inside

@@ -80,6 +80,27 @@ def median_of_valid(
     return medians, counts
 
 
+def median_of_nine(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give the median of the 3x3 neighbourhood of every pixel of an image without NaN; edges are repeated outwards.
+
+    Columns of three are sorted; the middle of nine is that of the highest low, the middle middle and the lowest high.
+    """
+    padded = np.pad(image, 1, mode="edge")
+    a, b, c = (padded[shift : shift + image.shape[0]] for shift in range(3))
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    rest = np.minimum(high, c)
+    lows, middles, highs = np.minimum(low, rest), np.maximum(low, rest), np.maximum(high, c)
+    nx = image.shape[1]
+    left, centre, right = (slice(shift, shift + nx) for shift in range(3))
+    low = np.maximum(np.maximum(lows[:, left], lows[:, centre]), lows[:, right])
+    high = np.minimum(np.minimum(highs[:, left], highs[:, centre]), highs[:, right])
+    return _middle(low, _middle(middles[:, left], middles[:, centre], middles[:, right]), high)
+
+
+def _middle(a: NDArray[np.float32], b: NDArray[np.float32], c: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c))
+
+
 def around(image: NDArray[np.float32], places: Places, reach: int, step: int = 1) -> NDArray[np.float32]:
     """Gather the pixels of the squares about some pixels, shape (n, side * side); NaN outside of the image."""
     offsets = np.arange(-reach, reach + 1) * step
