@@ -13,6 +13,7 @@ from lostlight.science.calibrate.trouble import refuse
 from lostlight.science.stack.combine import combine
 from lostlight.science.stack.rule import Floats, Rule
 from lostlight.steps.calibrating import noise
+from lostlight.steps.calibrating.even import evened, levels_of, multiplied
 from lostlight.steps.calibrating.finish import Made, finish
 from lostlight.steps.calibrating.given import raws, reader
 from lostlight.steps.calibrating.raw import Trimmed
@@ -31,7 +32,8 @@ def bias(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
         trimmed = Trimmed(rows, frames, own.overscan)
         stats = measured(trimmed)
         known = noise.of_dark(unit.id, frames, trimmed, params.camera)
-        made = stack(unit.id, own, frames, trimmed.shape, trimmed, stats, known.model, unit.lent)
+        ready, factors = evened(trimmed, levels_of(trimmed, own.normalize), own.normalize)
+        made = stack(unit.id, own, frames, trimmed.shape, ready, stats, known.model, unit.lent, scales=factors)
         planes, facts = _blended(unit, own, trimmed, made)
         planes = replace(planes, extra={**planes.extra, **_banding(own, trimmed, planes.data)})
         warnings = [*known.warnings, *made.warnings]
@@ -40,8 +42,12 @@ def bias(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
         if not any(each.level_adu for each in trimmed.levels):
             warnings += frame_checks.odd_bias_level(unit.id, level, full)
         return finish(
-            unit, params, own, out, Made(raw, trimmed, made, planes, known, trimmed, warnings=warnings, facts=facts)
-        )
+            unit,
+            params,
+            own,
+            out,
+            Made(raw, trimmed, made, planes, known, multiplied(ready, factors), warnings=warnings, facts=facts),
+        )  # fmt: skip
 
 
 def _blended(unit: Unit, own: BiasParams, trimmed: Trimmed, made: Stack) -> tuple[Planes, dict[str, Any]]:

@@ -10,6 +10,7 @@ from lostlight.science.calibrate.order import Stage
 from lostlight.science.calibrate.planes import Planes
 from lostlight.science.calibrate.unstable import hopping
 from lostlight.steps.calibrating import noise
+from lostlight.steps.calibrating.even import evened, levels_of, multiplied
 from lostlight.steps.calibrating.finish import Made, finish
 from lostlight.steps.calibrating.given import bias_of, raws, reader
 from lostlight.steps.calibrating.raw import Trimmed, less
@@ -27,7 +28,8 @@ def dark(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
         bias = bias_of(unit, raw[0], params, trimmed.shape)
         stats = measured(trimmed, 2 if frames[0].bayerpat else 1)
         known = noise.of_dark(unit.id, frames, trimmed, params.camera)
-        made = stack(unit.id, own, frames, trimmed.shape, trimmed, stats, known.model, unit.lent)
+        ready, factors = evened(trimmed, levels_of(trimmed, own.normalize), own.normalize)
+        made = stack(unit.id, own, frames, trimmed.shape, ready, stats, known.model, unit.lent, scales=factors)
         planes = _steady(made) if made.rule.reject == "noise_model" else made.planes
         return finish(
             unit,
@@ -40,7 +42,7 @@ def dark(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
                 made,
                 without(planes, bias.planes) if bias else planes,
                 known,
-                less(trimmed, bias.planes.data) if bias else trimmed,
+                less(multiplied(ready, factors), bias.planes.data) if bias else multiplied(ready, factors),
                 warnings=(*known.warnings, *made.warnings),
                 stages=[Stage("bias", True)] if bias else [],
                 taken={"bias": bias} if bias else {},

@@ -19,10 +19,11 @@ from lostlight.science.calibrate.planes import Planes
 from lostlight.science.calibrate.trouble import of_frame, refuse
 from lostlight.science.stack.rule import Floats, ReadRows
 from lostlight.steps.calibrating import noise
+from lostlight.steps.calibrating.even import evened, multiplied
 from lostlight.steps.calibrating.finish import Made, finish
 from lostlight.steps.calibrating.given import Master, Raw, bias_of, master, positive, raws, reader
 from lostlight.steps.calibrating.levels import saturation
-from lostlight.steps.calibrating.raw import Trimmed, less, over
+from lostlight.steps.calibrating.raw import Trimmed, less
 from lostlight.steps.calibrating.stacking import measured, stack
 from lostlight.vocab.bits import dq
 from lostlight.vocab.calibration import CODES
@@ -47,12 +48,6 @@ class _Look:
         """Level of each flat, the mean of its colours."""
         return [float(np.mean(each)) for each in self.levels]
 
-    @property
-    def colours(self) -> list[NDArray[np.float64]]:
-        """How far the colours of each flat, whatever its level, are from those of all flats: all about one."""
-        own = np.array([each / np.mean(each) for each in self.levels])
-        return list(own / own.mean(axis=0))
-
 
 def flat(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
     """Combine flats, scaled to each other before any sample is rejected."""
@@ -66,7 +61,7 @@ def flat(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
         look = _look(trimmed, read, params)
         rdnoise = positive(taken["bias"].header, "RDNOISE") if "bias" in taken else np.nan
         known = noise.of_flat(unit.id, frames, look.samples, look.overall[:_SAMPLES], params.camera, rdnoise)
-        ready = over(read, look.colours) if own.normalize == "per_cfa" else read
+        ready, factors = evened(read, look.levels, own.normalize)
         made = stack(
             unit.id,
             own,
@@ -76,7 +71,7 @@ def flat(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
             measured(trimmed, 2 if frames[0].bayerpat else 1),
             known.model,
             unit.lent,
-            scales=None if own.normalize == "none" else np.mean(look.overall) / np.array(look.overall),
+            scales=factors,
             levels=look.overall,
         )
         planes = _one(made.planes, pedestal, look, params, _hot(taken, params, frames[0].bayerpat), frames[0].bayerpat)
@@ -94,7 +89,10 @@ def flat(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
         scale = float(np.mean(look.overall))
         return finish(
             unit, params, own, out,
-            Made(raw, trimmed, made, planes, known, ready, scale, found, stages, taken, facts, analysed),
+            Made(
+                raw, trimmed, made, planes, known, multiplied(ready, factors), scale, found, stages, taken, facts,
+                analysed,
+            ),
         )  # fmt: skip
 
 
