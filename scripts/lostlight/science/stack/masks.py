@@ -21,7 +21,7 @@ SAME = 1e-6
 FIT_SCALES = {"gauss": float(np.sqrt(np.pi / 2)), "siril": 1.0, "pixinsight": 2.0}
 
 
-def sieve(x: Floats, n: Ints, rule: Rule, judge: Judge) -> tuple[Bools, Bools]:
+def sieve(x: Floats, n: Ints, rule: Rule, judge: Judge, going: NDArray[np.intp]) -> tuple[Bools, Bools]:
     """Mark the samples to reject below and above, pass by pass.
 
     Parameters
@@ -30,20 +30,23 @@ def sieve(x: Floats, n: Ints, rule: Rule, judge: Judge) -> tuple[Bools, Bools]:
         Columns in order of frames, +inf where invalid.
     n : ndarray, shape (npix,), int32
         Valid samples.
+    going : ndarray, int
+        Numbers of the columns to look at.
 
     Returns
     -------
-    low, high : ndarray, shape (N, npix), bool
+    low, high : ndarray, shape (N, going.size), bool
     """
+    at, going = going, np.arange(going.size)
+    x, n = pick(x, at), n[at]
     low, high = np.zeros(x.shape, bool), np.zeros(x.shape, bool)
     valid, floor = np.isfinite(x), floor_of(n, rule.minkeep)
-    going = np.flatnonzero(n >= SHORTEST)
     for _ in range(rule.passes):
         if not going.size:
             break
         columns = pick(x, going)
         keep = pick(valid, going) & ~pick(low | high, going)
-        below, above, distance = judge(columns, keep, going)
+        below, above, distance = judge(columns, keep, at[going])
         below, above = below & keep, above & keep & ~below
         back = _nearest(below | above, distance, floor[going] - keep.sum(axis=0) + (below | above).sum(axis=0))
         below, above = below & ~back, above & ~back
@@ -83,6 +86,17 @@ def noise_of_frames(rule: Rule, noise: NoiseModel, scales: Floats, offsets: Floa
         return centre - x > F(rule.low) * width, x - centre > F(rule.high) * width, distance
 
     return judge
+
+
+def perhaps_noisy(columns: Floats, n: Ints, rule: Rule, noise: NoiseModel, scales: Floats, offsets: Floats) -> Bools:
+    """Tell which sorted columns reach beyond the narrowest width that one of their frames may have: few do."""
+    if scales.min() <= 0:
+        return np.ones(n.size, bool)
+    centre = median(columns, np.zeros_like(n), n)
+    darkest = np.minimum(centre / scales.max(), centre / scales.min()) + offsets.min()
+    # a little narrower than it is, so that no rounding matters
+    width = 0.9999 * scales.min() * np.sqrt(noise.variance(darkest))
+    return (at_rank(columns, n - 1) - centre > rule.high * width) | (centre - columns[0] > rule.low * width)
 
 
 def line_through_ranks(rule: Rule) -> Judge:

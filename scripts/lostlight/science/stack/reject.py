@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lostlight.science.stack import clip, masks, widths
 from lostlight.science.stack.columns import F, Floats, Ints, median, pick
 from lostlight.science.stack.engine import NUMPY, Engine
-from lostlight.science.stack.rule import Rule
+from lostlight.science.stack.rule import SHORTEST, Rule
 
 _WIDTHS = {
     "sigma": widths.about_median,
@@ -119,19 +119,27 @@ def _judge(stack: Stack) -> masks.Judge | None:
     if rule.reject == "expression":
         return masks.predicate(rule, stack.context or {})
     if rule.reject == "noise_model" and stack.scales is not None:
-        offsets = np.zeros_like(stack.scales) if stack.offsets is None else stack.offsets
-        return masks.noise_of_frames(rule, rule.noise, stack.scales, offsets)
+        return masks.noise_of_frames(rule, rule.noise, stack.scales, _offsets(stack))
     return None
 
 
+def _offsets(stack: Stack) -> Floats:
+    return np.zeros_like(stack.scales) if stack.offsets is None else stack.offsets
+
+
 def _by_mask(x: Floats, n: Ints, stack: Stack, judge: masks.Judge) -> Kept:
-    low, high = masks.sieve(x, n, stack.rule, judge)
-    n_low, n_high = low.sum(axis=0, dtype=np.int32), high.sum(axis=0, dtype=np.int32)
-    columns = stack.engine.sort(np.where(low | high, F(np.inf), x))
-    touched = np.flatnonzero(n_low + n_high)
-    return Kept(
-        columns, np.zeros_like(n), n - n_low - n_high, n_low, n_high, touched, pick(low, touched), pick(high, touched)
-    )
+    columns, asked = stack.engine.sort(x), n >= SHORTEST
+    if stack.rule.reject == "noise_model":
+        asked &= masks.perhaps_noisy(columns, n, stack.rule, stack.rule.noise, stack.scales, _offsets(stack))
+    asked = np.flatnonzero(asked)
+    low, high = masks.sieve(x, n, stack.rule, judge, asked)
+    hit = np.flatnonzero((low | high).any(axis=0))
+    touched, low, high = asked[hit], pick(low, hit), pick(high, hit)
+    n_low, n_high = np.zeros_like(n), np.zeros_like(n)
+    n_low[touched], n_high[touched] = low.sum(axis=0), high.sum(axis=0)
+    if touched.size:
+        columns[:, touched] = stack.engine.sort(np.where(low | high, F(np.inf), pick(x, touched)))
+    return Kept(columns, np.zeros_like(n), n - n_low - n_high, n_low, n_high, touched, low, high)
 
 
 def _by_rank(x: Floats, columns: Floats, n: Ints, lo: Ints, hi: Ints) -> Kept:
