@@ -12,7 +12,7 @@ from lostlight.science.calibrate.frame_checks import noise_ratio
 from lostlight.science.calibrate.over_correction import Correction
 from lostlight.science.calibrate.plan_model import Plan
 from lostlight.science.calibrate.planes import Planes
-from lostlight.science.calibrate.statistics import Statistics, dq_counts, histogram, statistics
+from lostlight.science.calibrate.statistics import Statistics, dq_counts, histogram, statistics, thinned
 from lostlight.science.calibrate.trouble import Warn
 
 
@@ -45,6 +45,7 @@ def unit_record(
     method: Mapping[str, Any] | None = None,
     facts: Mapping[str, Any] | None = None,
     masters: Mapping[str, str] | None = None,
+    stats: Statistics | None = None,
     before: Statistics | None = None,
     empirical: NDArray | None = None,
     scale: tuple[float, float] | None = None,
@@ -72,6 +73,8 @@ def unit_record(
         Settings as they were resolved, and what the headers say (filter, exposure, temperature).
     masters : mapping of str to str, optional
         Role (bias, dark, flat, bpm) to the unit that was used.
+    stats : Statistics, optional
+        Of the pixels, where they are known already.
     before : Statistics, optional
         Of the raw light.
     empirical : ndarray, shape (ny, nx), optional
@@ -95,7 +98,7 @@ def unit_record(
         "facts": dict(facts or {}),
         "inputs": [source.plain() for source in sources],
         "masters": dict(masters or {}),
-        "stats": statistics(planes.data, planes.dq, step_px=step_px).plain(),
+        "stats": (stats or statistics(planes.data, planes.dq, step_px=step_px)).plain(),
         "stats_before": before.plain() if before else None,
         "histogram": histogram(planes.data, planes.dq),
         "uncertainty": _uncertainty(planes, empirical),
@@ -142,7 +145,8 @@ def _uncertainty(planes: Planes, empirical: NDArray | None) -> dict[str, float] 
 
 
 def _median(values: NDArray) -> float:
-    finite = values[np.isfinite(values)]
+    part = thinned(values)
+    finite = part[np.isfinite(part)]
     return float(np.median(finite)) if finite.size else np.nan
 
 

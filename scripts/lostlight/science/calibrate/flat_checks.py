@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lostlight.science.calibrate.dust import Dust, find_dust, relative
 from lostlight.science.calibrate.illumination import TILE_PX, Illumination, banding, illumination
 from lostlight.science.calibrate.local_median import local_median
-from lostlight.science.calibrate.statistics import usable
+from lostlight.science.calibrate.statistics import thinned, usable
 from lostlight.science.calibrate.tiles import smooth, tile_edges, tile_medians, tile_side
 from lostlight.science.calibrate.trouble import Warn, warn
 from lostlight.vocab.calibration import CODES
@@ -139,7 +139,8 @@ def advice(found: FlatAnalysis) -> list[str]:
 def _snr(flat: NDArray, uncert: NDArray | None, good: NDArray[np.bool_]) -> float:
     if uncert is None:
         return np.nan
-    known = good & np.isfinite(uncert) & (uncert > 0)
+    flat, uncert = thinned(flat), thinned(uncert)
+    known = thinned(good) & np.isfinite(uncert) & (uncert > 0)
     return float(np.median(flat[known] / uncert[known])) if known.any() else np.nan
 
 

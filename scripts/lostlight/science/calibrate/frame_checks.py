@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 from scipy.stats import chi2
 
-from lostlight.science.calibrate.statistics import MAD_TO_SIGMA, Statistics, clipped_sigma, usable
+from lostlight.science.calibrate.statistics import MAD_TO_SIGMA, Statistics, clipped_sigma, thinned, usable
 from lostlight.science.calibrate.trouble import Warn, refuse, warn
 from lostlight.vocab.calibration import CODES
 
@@ -179,6 +179,7 @@ def noise_ratio(model: NDArray, empirical: NDArray, n_used: NDArray) -> float:
     float
         Model over scatter; NaN with fewer than three frames everywhere.
     """
+    model, empirical, n_used = thinned(model), thinned(empirical), thinned(n_used)
     good = np.isfinite(model) & (model > 0) & np.isfinite(empirical) & (n_used >= 3)
     if not good.any():
         return np.nan

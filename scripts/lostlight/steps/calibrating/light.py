@@ -224,6 +224,7 @@ def _looked_at(work: _Work, params: CalibrateParams, planes: Planes, factor: Sca
         method={"stages": ", ".join(str(stage) for stage in work.stages)},
         facts=_facts(frame),
         masters=used,
+        stats=stats,
         before=work.before,
         scale=(factor.scale.k, factor.scale.sigma_k) if work.does("dark") else None,
         correction=found,
