@@ -13,7 +13,7 @@ from lostlight.science.calibrate.distance import MatchRules, rank
 from lostlight.science.calibrate.groups import Group
 from lostlight.science.calibrate.trouble import Warn
 
-NOW, BEFORE = "now/", "before/"
+NOW, BEFORE = "master/", "former/"
 """How the roles of a master begin, and of the one before it."""
 
 
