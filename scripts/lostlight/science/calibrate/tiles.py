@@ -37,12 +37,24 @@ def tile_medians(
     medians = np.full((len(rows) - 1, len(columns) - 1), np.nan)
     valid = np.isfinite(data) if good is None else good & np.isfinite(data)
     for j in range(len(rows) - 1):
-        for i in range(len(columns) - 1):
-            part = np.s_[rows[j] : rows[j + 1], columns[i] : columns[i + 1]]
-            values = data[part][valid[part]]
-            if values.size and values.size >= fewest * valid[part].size:
-                medians[j, i] = np.median(values)
+        band = slice(rows[j], rows[j + 1])
+        values = np.where(valid[band], data[band], np.nan)
+        # the last tile of a band may be wider than the others
+        for place, part in ((np.s_[:-1], values[:, : columns[-2]]), (np.s_[-1:], values[:, columns[-2] :])):
+            n_tiles = medians[j, place].size
+            if n_tiles:
+                tiles = part.reshape(len(part), n_tiles, -1).swapaxes(0, 1).reshape(n_tiles, -1)
+                medians[j, place] = _medians(tiles, fewest)
     return medians
+
+
+def _medians(tiles: NDArray, fewest: float) -> NDArray[np.float64]:
+    """Medians of rows without NaN: whole rows are sorted, which is quicker than to ask for one median at a time."""
+    ordered = np.sort(tiles, axis=1)  # NaN last
+    n = np.count_nonzero(ordered == ordered, axis=1)
+    row = np.arange(len(tiles))
+    low, high = (ordered[row, at.clip(0, tiles.shape[1] - 1)].astype(np.float64) for at in ((n - 1) // 2, n // 2))
+    return np.where(n >= np.maximum(fewest * tiles.shape[1], 1), (low + high) / 2, np.nan)
 
 
 def tile_edges(shape: tuple[int, int], side_px: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
