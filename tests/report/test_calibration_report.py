@@ -1,12 +1,17 @@
+import base64
+import io
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 from tests.calibration_scene import report
 
 from lostlight.core.calibration_report import CalibrationReport
-from lostlight.report import calibration, calibration_words
+from lostlight.report import calibration, calibration_pictures, calibration_words
 from lostlight.report.calibration_page import html
+from lostlight.report.figures import preview
 from lostlight.science.calibrate.trouble import warn
 
 
@@ -86,9 +91,16 @@ def test_a_page_of_a_thousand_lights_stays_small_and_says_what_it_leaves_out():
     found, pictures = report(n_lights=40, n_pictured=2)
     proto = found["lights"][5]
     found["lights"] += [{**proto, "id": f"more_{k}"} for k in range(960)]
+    match = found["matches"][0]
+    found["matches"] += [{**match, "target": f"more_{k}", "distance": k / 1000} for k in range(960)]
+    lights = [f"more_{k}" for k in range(960)]
+    found["groups"] += [{"id": "light_M31_V_60s", "kind": "light", "n_frames": 960, "source": "", "frames": lights}]
     page = html(found, pictures)
-    assert "The first 2 of 1,000 have pictures here" in page
+    assert "2 of 1,000 have pictures here" in page
     assert page.count('class="pair"') == 2
+    assert "<h3>light_M31_V_60s, 960 lights</h3>" in page
+    assert page.count(match["chosen"]) < 20 + 3 * 1000  # told once for the group, and in the rows of the lights
+    assert ">0.959<" in page  # by the light that it fits worst
     assert "more_959" in page
     assert len(page) < 6e6
 
@@ -98,6 +110,35 @@ def test_a_page_without_lights_flats_maps_or_pictures():
     page = html(nothing, {})
     for words in ("No flat was made", "There were no lights", "No map of bad pixels", "Nothing odd was noticed"):
         assert words in page
+
+
+def test_a_light_that_was_not_made_is_named_with_the_reason(made):
+    found = json.loads(json.dumps(made[0]))
+    lights = [light["id"] for light in found["lights"]]
+    found["groups"].append({"id": "light_M51", "kind": "light", "n_frames": 4, "source": "", "frames": lights})
+    found["groups"][-1]["frames"] += ["light_broken", "light_forgotten"]
+    found["warnings"].append(warn("CAL223", "light_broken", "needs master_dark: failed: all samples rejected").plain())
+    page = html(found, {})
+    assert '<span class="odd">not made</span>: needs master_dark: failed: all samples rejected' in page
+    assert page.count('<span class="odd">not made</span>') == 2
+
+
+def test_noise_is_kept_as_jpeg_and_single_pixels_keep_their_colour():
+    rng = np.random.default_rng(4)
+    noise = rng.normal(120, 30, (201, 303)).clip(0, 255).astype(np.uint8)
+    marked = np.repeat((noise // 3)[..., None], 3, axis=2)
+    marked[100, 150] = 240, 30, 30
+    flat = np.zeros((201, 303, 3), np.uint8)
+    flat[::40, ::40] = 0, 200, 255
+    for picture, kind in ((noise, "jpeg"), (marked, "jpeg"), (flat, "png")):
+        address = calibration_pictures.address(preview.png(picture))
+        assert address.startswith(f"data:image/{kind};base64,")
+        content = base64.b64decode(address.partition(",")[2])
+        assert len(content) <= len(preview.png(picture))
+        shown = np.asarray(Image.open(io.BytesIO(content))).astype(int)
+        assert np.abs(shown - picture).mean() < 8
+        if picture is marked:
+            assert shown[100, 150, 0] > shown[100, 150, 1:].max() + 80
 
 
 def test_hostile_names_are_escaped(made):
@@ -139,5 +180,15 @@ def test_how_a_master_was_made_is_said_in_words(settings, text):
 
 
 def test_names_of_facts_carry_their_unit():
-    assert calibration_words.label("ccd_temp_c") == "ccd temp, °C"
+    assert calibration_words.label("ccd_temp_c") == "temperature of the sensor, °C"
+    assert calibration_words.label("level_adu") == "level, adu"
     assert calibration_words.label("version") == "version"
+
+
+@pytest.mark.parametrize(
+    ("scale", "is_scaled"),
+    [(None, False), ({"factor": 1.0, "error": 0.0}, False), ({"factor": None, "error": None}, False),
+     ({"factor": 1.0, "error": 0.01}, True), ({"factor": 0.5, "error": None}, True)],
+)  # fmt: skip
+def test_a_matched_dark_has_no_factor_to_tell(scale, is_scaled):
+    assert calibration_words.is_scaled(scale) == is_scaled

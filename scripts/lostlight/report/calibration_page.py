@@ -1,6 +1,5 @@
 """The page of calibration: every master, match and light with its pictures, in a file that needs nothing but itself."""
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import jinja2
 
 from lostlight.report import calibration, calibration_words
+from lostlight.report.calibration_pictures import address
 from lostlight.report.figures import levels
 from lostlight.report.figures.overlay import BITS, VERDICTS
 from lostlight.report.pages import TEMPLATES
@@ -46,8 +46,9 @@ def html(report: Mapping[str, Any], pictures: Mapping[str, bytes], title: str = 
             flats=[unit for unit in report["masters"] if unit["kind"] == "flat"],
             shown=shown,
             scales=_scales(report["lights"]),
-            matches=_grouped(report["matches"]),
-            pictures={name: _address(content) for name, content in pictures.items()},
+            matches=_grouped(report),
+            missing=_missing(report),
+            pictures={name: address(content) for name, content in pictures.items()},
             histograms=_histograms([*report["masters"], *shown[:_HISTOGRAMS_OF_LIGHTS]]),
             known={unit["id"] for unit in (*report["masters"], *report["bad_pixels"])},
             params=json.dumps(report["params"], indent=1, ensure_ascii=False),
@@ -74,6 +75,7 @@ def _environment() -> jinja2.Environment:
         "method": calibration_words.method,
         "label": calibration_words.label,
         "role": calibration_words.role,
+        "is_scaled": calibration_words.is_scaled,
         "anchor": lambda text: "u-" + "".join(sign if sign.isalnum() else f"-{ord(sign):x}-" for sign in text),
     }
     return environment
@@ -95,30 +97,49 @@ def _troubles(warnings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _grouped(matches: Sequence[Mapping[str, Any]]) -> list[tuple[list[str], list[Mapping[str, Any]]]]:
-    """Gather what each target takes; targets that take the same are told together, by the first of them."""
+def _grouped(report: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """Gather what each target takes; those that take the same are told together, by the one that it fits worst."""
+    matches = report["matches"]
+    names = {frozenset(group["frames"]): group["id"] for group in report["groups"] if group["kind"] == "light"}
     taken: dict[str, list[Mapping[str, Any]]] = {}
     for match in matches:
         taken.setdefault(match["target"], []).append(match)
     alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for target, roles in taken.items():
         alike.setdefault(tuple((match["role"], match["chosen"]) for match in roles), []).append(target)
-    return [(targets, taken[targets[0]]) for targets in alike.values()]
+    return [
+        (_title(targets, names), taken[max(targets, key=lambda name: _worst(taken[name]))])
+        for targets in alike.values()
+    ]
+
+
+def _title(targets: Sequence[str], names: Mapping[frozenset[str], str]) -> str:
+    if name := names.get(frozenset(targets)):
+        return f"{name}, {len(targets):,} {'light' if len(targets) == 1 else 'lights'}"
+    return f"{targets[0]} and {len(targets) - 1:,} more" if len(targets) > 1 else targets[0]
+
+
+def _missing(report: Mapping[str, Any]) -> dict[str, str]:
+    """Lights that were planned and are not there, each with the reason."""
+    there = {light["id"] for light in report["lights"]}
+    planned = [name for group in report["groups"] if group["kind"] == "light" for name in group["frames"]]
+    why = {warning["where"]: warning["said"] for warning in report["warnings"] if warning["code"] == "CAL223"}
+    return {name: why.get(name, "not made") for name in planned if name not in there}
+
+
+def _worst(matches: Sequence[Mapping[str, Any]]) -> float:
+    return max(match["distance"] or 0.0 for match in matches)
 
 
 def _scales(lights: Sequence[Mapping[str, Any]]) -> tuple[float, float] | None:
-    """Smallest and largest factor of the darks."""
-    factors = [light["scale"]["factor"] for light in lights if light["scale"] and light["scale"]["factor"] is not None]
+    """Smallest and largest factor of the darks that were scaled."""
+    factors = [light["scale"]["factor"] for light in lights if calibration_words.is_scaled(light["scale"])]
     return (min(factors), max(factors)) if factors else None
 
 
 def _histograms(units: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     drawn = (unit for unit in units if unit["histogram"]["counts"])
     return {unit["id"]: levels.histogram(f"h-{n}", unit["histogram"], unit["unit"]) for n, unit in enumerate(drawn)}
-
-
-def _address(picture: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(picture).decode()
 
 
 def _css(colour: tuple[int, int, int] | None) -> str:

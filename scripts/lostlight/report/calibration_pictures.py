@@ -1,17 +1,21 @@
 """Which pictures the page of calibration shows of a product, and under which names."""
 
+import base64
+import io
 from collections.abc import Mapping
 from typing import Any
 
 from numpy.typing import NDArray
+from PIL import Image
 
 from lostlight.report.figures import overlay, preview
 from lostlight.vocab.bits import DQ
 
 PICTURE_PX = 900
 """Longest side of a picture on the page."""
-LIGHTS_SHOWN = 12
+LIGHTS_SHOWN = 6
 """Lights that have pictures on the page; all have a row in its table."""
+JPEG_QUALITY = 80
 
 
 def draw(
@@ -62,3 +66,12 @@ def draw(
     if record["kind"] == "light" and dq is not None and dq.any():
         drawn[f"{name}.dq"] = overlay.dq_overlay(data, dq, values, max_px)
     return drawn
+
+
+def address(png: bytes) -> str:
+    """Give a picture as an address that holds it: as JPEG where that is smaller, as it is with the noise of a frame."""
+    buffer = io.BytesIO()
+    # single coloured pixels would lose their colour to subsampling
+    Image.open(io.BytesIO(png)).save(buffer, format="JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True)
+    kind, content = min(("jpeg", buffer.getvalue()), ("png", png), key=lambda each: len(each[1]))
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

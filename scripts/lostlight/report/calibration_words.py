@@ -48,6 +48,25 @@ _REJECT = {
     "expression": "samples rejected where {expression}",
 }
 _UNITS = {"s": "s", "c": "°C", "adu": "adu", "e": "e", "px": "px", "deg": "°"}
+_FACTS = {
+    "exptime_s": "exposure, s",
+    "ccd_temp_c": "temperature of the sensor, °C",
+    "gain_e_adu": "gain, electrons per adu",
+    "rdnoise_e": "read noise, electrons",
+    "gain_setting": "gain as set",
+    "offset": "offset as set",
+    "overscan_adu": "overscan, mean, adu",
+    "noise_adu": "read noise, adu",
+    "date_obs_utc": "began, UTC",
+    "low": "threshold below",
+    "high": "threshold above",
+    "reject": "rejection",
+    "combine": "combination",
+    "normalize": "scaled to",
+    "stages": "what was done",
+    "weight": "weight of the master over its model",
+    "exposures_s": "exposures, s",
+}
 _WEIGHTS = {
     "noise": "weights by inverse variance",
     "exposure": "weights by exposure time",
@@ -86,11 +105,18 @@ def number(value: float | None, digits: int = 4) -> str:
 
 
 def label(key: str) -> str:
-    """Turn the name of a fact into words, its unit at the end: ``exptime_s`` is "exptime, s"."""
+    """Turn the name of a fact into words, its unit at the end: ``exptime_s`` is "exposure, s"."""
+    if key in _FACTS:
+        return _FACTS[key]
     stem, _, unit = key.rpartition("_")
     if stem and unit in _UNITS:
         return f"{stem.replace('_', ' ')}, {_UNITS[unit]}"
     return key.replace("_", " ")
+
+
+def is_scaled(scale: Mapping[str, Any] | None) -> bool:
+    """Tell whether a dark was multiplied by anything but one."""
+    return bool(scale) and scale["factor"] is not None and (scale["factor"] != 1 or bool(scale["error"]))
 
 
 def role(name: str) -> str:

@@ -23,7 +23,7 @@ def show(run_folder: Path) -> str:
     fallen = [step_id for step_id in sorted(run.manifests) if not (run_folder / step_id / "manifest.json").is_file()]
     report = run_folder / "09_summary" / "products" / "report.html"
     if fallen:
-        return "\n".join([_tiles(run), *_troubles(run), _fallen(fallen[0], is_older_report=report.is_file())])
+        return "\n".join([*_began(run), *_troubles(run), _fallen(fallen[0], is_older_report=report.is_file())])
     return "\n".join([*_began(run), *_found(run), *_troubles(run), *_pages(run, report)])
 
 

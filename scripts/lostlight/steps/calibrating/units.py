@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def _work(done: Planned, params: CalibrateParams) -> list[Unit]:
     lights = []
     for group in (group for group in done.plan.groups if group.kind == "light"):
         bad = maps.setdefault(_detector(group.like), _map(done, group.like, masters, params, len(maps)))
-        facts = {"kind": "light", "n_lights": len(group.frames)}
+        facts = {"kind": "light", "group": group.id, "n_lights": len(group.frames)}
         lights += [_light(done, rows[frame_id], facts, rates, bad) for frame_id in group.frames]
     return [*made.values(), *(unit for unit in maps.values() if unit.facts), *lights]
 
@@ -139,11 +140,20 @@ def _before(done: Planned, params: CalibrateParams) -> dict[str, Path]:
 
 def _report(work: Sequence[Unit], before: Mapping[str, Path]) -> Unit:
     takes = {f"{TOLD}{unit.id}": Take(unit.id, "diagnostics", must=False) for unit in work}
-    lights = [unit for unit in work if unit.facts["kind"] == "light"]
-    for unit in (*(unit for unit in work if unit.facts["kind"] != "light"), *lights[:LIGHTS_SHOWN]):
+    for unit in (*(unit for unit in work if unit.facts["kind"] != "light"), *_shown(work)):
         takes |= {f"{role}/{unit.id}": Take(unit.id, role, must=False) for role in PICTURES}
     takes |= {f"{NOW}{name}": Take(name, "master", must=False) for name in before}
     return Unit(REPORT, {f"{BEFORE}{name}": path for name, path in before.items()}, {"kind": REPORT}, takes=takes)
+
+
+def _shown(work: Sequence[Unit]) -> list[Unit]:
+    """Choose the lights that have pictures on the page: of every group the first, then of every group the second …"""
+    groups: dict[object, list[Unit]] = {}
+    for unit in work:
+        if unit.facts["kind"] == "light":
+            groups.setdefault(unit.facts["group"], []).append(unit)
+    turns = zip_longest(*groups.values())
+    return [unit for turn in turns for unit in turn if unit][:LIGHTS_SHOWN]
 
 
 def _detector(frame: Frame) -> tuple[object, ...]:
