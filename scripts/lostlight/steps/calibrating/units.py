@@ -11,6 +11,7 @@ from lostlight.core import atomic
 from lostlight.core.params.calibrate import CalibrateParams
 from lostlight.core.step import Take, Unit
 from lostlight.report.calibration_pictures import LIGHTS_SHOWN
+from lostlight.science.calibrate.cosmics import ENOUGH_LIGHTS
 from lostlight.science.calibrate.frame import Frame
 from lostlight.science.calibrate.groups import Group, temperature, trimmed_shape
 from lostlight.steps.calibrating import product
@@ -43,7 +44,7 @@ def _work(done: Planned, params: CalibrateParams) -> list[Unit]:
     lights = []
     for group in (group for group in done.plan.groups if group.kind == "light"):
         bad = maps.setdefault(_detector(group.like), _map(done, group.like, masters, params, len(maps)))
-        facts = {"kind": "light", "group": group.id, "n_lights": len(group.frames)}
+        facts = {"kind": "light", "group": group.id, "n_lights": min(len(group.frames), ENOUGH_LIGHTS)}
         lights += [_light(done, rows[frame_id], facts, rates, bad) for frame_id in group.frames]
     return [*made.values(), *(unit for unit in maps.values() if unit.facts), *lights]
 
