@@ -142,6 +142,25 @@ def test_other_than_two_axes_are_refused(tmp_path, data):
         RowReader([path])
 
 
+@pytest.mark.parametrize(
+    ("card", "instead"),
+    [
+        (b"BITPIX  =                   16", b"BITPIX  =                   12"),
+        (b"NAXIS1  =                   17", b"NAXIS1  =                 many"),
+        (b"NAXIS1  =                   17", b"NAXIS8  =                   17"),
+    ],
+)
+def test_an_unknown_kind_of_pixel_is_refused(tmp_path, card, instead):
+    path = tmp_path / "a.fits"
+    fits.PrimaryHDU(pixels("i2")).writeto(path)
+    content = path.read_bytes()
+    assert card in content
+    path.write_bytes(content.replace(card, instead))
+    with pytest.raises(BadImage) as error:
+        rows(path)
+    assert "a.fits" in error.value.message
+
+
 def test_nothing_and_nowhere(tmp_path):
     with pytest.raises(BadImage):
         RowReader([])

@@ -211,3 +211,12 @@ def test_hot_pixels_of_a_real_night_are_not_taken_for_rays_once_repaired(shared_
     after = find_cosmics(*repair(light, sigma, none, bad)[:3], "light").hit
     assert (before & (bad != 0)).sum() > 0.5 * before.sum()
     assert after.sum() < 0.5 * before.sum()
+
+
+@pytest.mark.parametrize(("shape", "bayerpat"), [((7, 90), ""), ((15, 90), "RGGB")])
+def test_frames_too_small_to_look_among_say_so(shape, bayerpat):
+    pixels = np.full(shape, 100, np.float32)
+    pixels[3, 40] = 9000
+    found = find_cosmics(pixels, pixels / 10, np.zeros(shape, np.uint16), "light_3", bayerpat=bayerpat)
+    assert not found.hit.any()
+    assert found.warnings[0].code == "CAL221" and f"{shape[1]}x{shape[0]}" in found.warnings[0].said

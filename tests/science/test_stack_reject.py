@@ -132,6 +132,17 @@ def test_a_scaled_frame_has_the_noise_of_its_own_level():
     assert sum(rejected) > 5
 
 
+def test_frames_turned_upside_down_are_judged_as_the_others():
+    cube = scene(6, seed=6)
+    rule = Rule(reject="noise_model", low=3, high=3, noise=NoiseModel(7, 1, pedestal_adu=1e9))
+    scales = np.array([-1, 1, 1, -1, 1, 1.0])
+    turned = stacked((cube * scales[:, None, None]).astype(np.float32), rule, scales=scales)
+    plain = stacked(cube, rule)
+    assert turned.n_high.sum() > 10
+    for name in ("data", "n_low", "n_high"):
+        np.testing.assert_array_equal(getattr(turned, name), getattr(plain, name))
+
+
 def test_averaged_sigma_is_of_the_line():
     cube = scene(6, seed=7)
     whole = np.where(np.isfinite(cube), cube, 300)
