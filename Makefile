@@ -1,6 +1,6 @@
 # The whole interface for people who work on Lostlight. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test tools check fix bench soak docs lock clean new-step
+.PHONY: help demo test cover tools check fix bench soak docs lock clean new-step
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -23,6 +23,9 @@ demo: $(STAMP) ## steps 00 to 10 on seven tiles of the simulated sky; ends with 
 
 test: $(STAMP) ## every test that runs in minutes
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+cover: $(STAMP) ## the same, and which lines no test reaches
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov=lostlight --cov-report=term-missing:skip-covered
 
 soak: $(STAMP) ## the full counts of the bars; hours
 	$(BIN)/python -m pytest -m soak
