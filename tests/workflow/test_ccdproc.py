@@ -8,6 +8,7 @@ import pytest
 from astropy import units as u
 from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
+from tests.oracles import ccdproc as oracle
 
 from lostlight.io.rows import RowReader
 from lostlight.science.calibrate.levels import level
@@ -75,6 +76,27 @@ def test_unmasked_frames_agree(files, options, rule):
     np.testing.assert_allclose(result.data, theirs.data, rtol=1e-6)
     if rule.reject == "sigma_once":
         assert result.n_high.sum() > 200
+
+
+@pytest.mark.skipif(not AS_LISTED, reason="the oracle is of 2.5.1")
+def test_the_oracle_is_ccdproc():
+    rng = np.random.default_rng(5)
+    values, masked = rng.normal(100, 9, 12), rng.random(12) < 0.25
+    frames = [frame(x, out) for x, out in zip(columns(values), masked, strict=True)]
+    kept = oracle.sigma_clip(values, masked, 1.5, 1.8)
+    clip = {"sigma_clip": True, "sigma_clip_low_thresh": 1.5, "sigma_clip_high_thresh": 1.8}
+    assert kept.sum() < (~masked).sum()
+    assert peer.combine(frames, **clip).data[0, 0] == pytest.approx(values[kept].mean(), rel=1e-6)
+    kept = oracle.extrema(values, masked, 2, 3)
+    clipped = peer.combine(frames, clip_extrema=True, nlow=2, nhigh=3)
+    assert clipped.data[0, 0] == pytest.approx(values[kept].mean(), rel=1e-6)
+    combiner = peer.Combiner(frames)
+    combiner.weights = weights = rng.uniform(1, 5, 12)
+    expected = oracle.weighted_mean(values, masked, weights)
+    assert combiner.average_combine().data[0, 0] == pytest.approx(expected, rel=1e-6)
+    combiner = peer.Combiner([frame(x) for x in columns(values)])
+    errors = [stack().uncertainty.array[0, 0] for stack in (combiner.average_combine, combiner.median_combine)]
+    assert errors == pytest.approx([oracle.mean_error(values), oracle.median_error(values)], rel=1e-6)
 
 
 def test_masked_frames_have_no_weight():

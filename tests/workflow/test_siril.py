@@ -65,9 +65,9 @@ def theirs(folder, kind, method):
     return fits.getdata(folder / f"{kind}_{method}.fit").astype(np.float32)
 
 
-def ours(folder, kind, rule):
+def ours(folder, kind, rule, backend="numpy"):
     with RowReader(sorted((folder / kind).glob("f_*.fit"))) as read:
-        result = combine(N, read.shape, read, rule, backend="numpy")
+        result = combine(N, read.shape, read, rule, backend=backend)
     return siril.written(result.data) if kind == "whole" else result.data
 
 
@@ -81,6 +81,7 @@ def foretold(folder, kind, method, **options):
     return siril.written(values) if kind == "whole" else np.array(values, np.float32)
 
 
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
 @pytest.mark.parametrize("kind", ["whole", "real"])
 @pytest.mark.parametrize(
     ("method", "rule"),
@@ -92,13 +93,14 @@ def foretold(folder, kind, method, **options):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_not_a_pixel_differs(stacks, kind, method, rule):
-    assert np.count_nonzero(ours(stacks, kind, rule) != theirs(stacks, kind, method)) == 0
+def test_not_a_pixel_differs(stacks, kind, method, rule, backend):
+    assert np.count_nonzero(ours(stacks, kind, rule, backend) != theirs(stacks, kind, method)) == 0
 
 
-def test_winsorized_within_ten_in_a_million(stacks):
-    differ = np.count_nonzero(ours(stacks, "real", Rule(reject="winsorized")) != theirs(stacks, "real", "winsorized"))
-    assert differ <= 1e-5 * SHAPE[0] * SHAPE[1]
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_winsorized_within_ten_in_a_million(stacks, backend):
+    found = ours(stacks, "real", Rule(reject="winsorized"), backend)
+    assert np.count_nonzero(found != theirs(stacks, "real", "winsorized")) <= 1e-5 * found.size
 
 
 def test_winsorized_counts_differ_by_whole_bounds_alone(stacks):
