@@ -8,6 +8,7 @@ from scipy.ndimage import median_filter
 from lostlight.core.errors import ConfigError, UnitError
 from lostlight.science.calibrate import local_median as medians
 from lostlight.science.calibrate.bad_lines import bad_columns
+from lostlight.science.calibrate.compiled import fill_medians
 from lostlight.science.calibrate.hot import changed, map_of_flat, map_of_master, merge, stationary
 from lostlight.science.calibrate.local_median import local_median
 from lostlight.vocab.bits import dq
@@ -179,9 +180,9 @@ def test_the_local_median_is_that_of_numpy_and_both_backends_agree(step):
     assert (local_median(image, step, "numpy").view(np.int32) == found.view(np.int32)).all()
     plain = np.empty(image.shape, np.float32)
     padded = np.pad(np.nan_to_num(image), 2 * step)
-    medians._fill.py_func(padded, step, medians._network(), plain)
+    fill_medians.py_func(padded, step, medians._network(), plain)
     fast = np.empty_like(plain)
-    medians._fill(padded, step, medians._network(), fast)
+    fill_medians(padded, step, medians._network(), fast)
     assert (plain == fast).all()
 
 

@@ -1,4 +1,7 @@
-"""TIFF in and out, through tifffile: frames of cameras that write it, and lights for programs that ask for it."""
+"""TIFF in and out, through tifffile: frames of cameras that write it, and lights for programs that ask for it.
+
+It is loaded where it is needed, because a run without TIFF should not wait for it.
+"""
 
 from datetime import datetime
 from io import BytesIO
@@ -6,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from astropy.io.fits import Header
 from numpy.typing import NDArray
 
@@ -33,6 +35,8 @@ def write(path: Path, data: NDArray[np.floating], bits: int) -> None:
     bits : int
         16 or 32.
     """
+    import tifffile
+
     colour = data.ndim == 3
     image = np.moveaxis(data, 0, -1) if colour else data
     said = "OFFSET=0"
@@ -86,6 +90,8 @@ def read_header(path: Path) -> Header:
 
 def exif_cards(path: Path) -> Header:
     """Read exposure, ISO, camera and time of a photograph, as far as the file tells; most raw files are TIFF inside."""
+    import tifffile
+
     try:
         with tifffile.TiffFile(path) as file:
             return _exif(file.pages[0])
@@ -93,14 +99,16 @@ def exif_cards(path: Path) -> Header:
         return Header()  # not TIFF inside, such as CR3 and RAF: nothing is told
 
 
-def _opened(path: Path) -> tifffile.TiffFile:
+def _opened(path: Path) -> Any:
+    import tifffile
+
     try:
         return tifffile.TiffFile(path)
     except (tifffile.TiffFileError, ValueError, KeyError, IndexError, OSError) as error:
         raise _broken(path, error) from error
 
 
-def _only(file: tifffile.TiffFile, path: Path) -> Any:
+def _only(file: Any, path: Path) -> Any:
     page = file.pages[0] if len(file.pages) else None
     if page is None or page.ndim != 2 or str(page.dtype) not in _BITPIX:
         shape = None if page is None else page.shape

@@ -8,7 +8,6 @@ import io
 import zlib
 
 import numpy as np
-from astropy.visualization import ZScaleInterval
 from numpy.typing import DTypeLike, NDArray
 from PIL import Image
 
@@ -66,6 +65,8 @@ def before_after(before: NDArray, after: NDArray, dq: NDArray | None = None, max
 
 def scale(data: NDArray, dq: NDArray | None = None) -> Limits:
     """Give the values to show black and white, by the ZScale of IRAF."""
+    from astropy.visualization import ZScaleInterval  # brings matplotlib along
+
     data, dq = _thinned(data), None if dq is None else _thinned(dq)
     good = np.isfinite(data) if dq is None else np.isfinite(data) & ((dq & np.uint16(DO_NOT_USE)) == 0)
     values = data[good]

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from lostlight.science.calibrate.trouble import refuse
 
@@ -82,7 +82,7 @@ def rate(exposures_s: Sequence[float], darks: Sequence[Plane], sigmas: Sequence[
     planes = np.full((5, *shape), np.nan, dtype=np.float32)
     unstable = np.zeros(shape, dtype=bool)
     degrees = np.arange(1, len(darks))
-    limits = np.concatenate([[np.inf], np.maximum(MAX_CHI2_NU, chi2.isf(CHANCE, degrees) / degrees)])
+    limits = np.concatenate([[np.inf], np.maximum(MAX_CHI2_NU, chdtri(degrees, CHANCE) / degrees)])
     for y0 in range(0, shape[0], ROWS):
         rows = slice(y0, y0 + ROWS)
         level = np.stack([np.asarray(dark[rows], dtype=np.float64) for dark in darks])

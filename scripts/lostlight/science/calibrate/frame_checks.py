@@ -5,8 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
-from scipy.stats import chi2
+from scipy.special import chdtri, ndtr
 
 from lostlight.science.calibrate.statistics import MAD_TO_SIGMA, Statistics, clipped_sigma, thinned, usable
 from lostlight.science.calibrate.trouble import Warn, refuse, warn
@@ -186,7 +185,7 @@ def noise_ratio(model: NDArray, empirical: NDArray, n_used: NDArray) -> float:
     counts = n_used[good].astype(np.int64)
     freedom = np.arange(counts.max() + 1) - 1
     medians = np.ones(freedom.size)
-    medians[3:] = chi2.ppf(0.5, freedom[3:]) / freedom[3:]
+    medians[3:] = chdtri(freedom[3:], 0.5) / freedom[3:]
     variance = np.median((empirical[good].astype(np.float64) / model[good]) ** 2 / medians[counts])
     return float(1 / np.sqrt(variance)) if variance > 0 else np.nan
 

@@ -1,18 +1,17 @@
 """The median of the neighbourhood of pixels, of their own colour: for every pixel of an image, or for a few."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 Places = tuple[NDArray[np.intp], NDArray[np.intp]]
 """Rows and columns of pixels, as `numpy.nonzero` gives them."""
 
 _REACH = 2
-_SIDE = 2 * _REACH + 1
-_BLOCK = 128  # columns whose 25 neighbours fit the nearest cache
+SIDE = 2 * _REACH + 1
 _FEW = 1 << 16
 
 
@@ -38,7 +37,7 @@ def local_median(
     reach = _REACH * step
     padded = np.pad(np.asarray(image, dtype=np.float32), reach, constant_values=np.nan)
     medians = np.empty(image.shape, dtype=np.float32)
-    (_fill if backend == "numba" else _fill_numpy)(padded, step, _network(), medians)
+    _filler(backend)(padded, step, _network(), medians)
     places = np.nonzero(_touched(np.isnan(padded), step))
     medians[places] = median_of_valid(image, places, _REACH, step)[0]
     return medians
@@ -116,17 +115,25 @@ def _touched(missing: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
     ny, nx = (length - 2 * _REACH * step for length in missing.shape)
     columns = np.zeros((missing.shape[0], nx), dtype=bool)
     touched = np.zeros((ny, nx), dtype=bool)
-    for shift in range(0, _SIDE * step, step):
+    for shift in range(0, SIDE * step, step):
         columns |= missing[:, shift : shift + nx]
-    for shift in range(0, _SIDE * step, step):
+    for shift in range(0, SIDE * step, step):
         touched |= columns[shift : shift + ny]
     return touched
+
+
+def _filler(backend: str) -> Callable[[NDArray, int, NDArray, NDArray], None]:
+    if backend == "numpy":
+        return _fill
+    from lostlight.science.calibrate.compiled import fill_medians
+
+    return fill_medians
 
 
 @cache
 def _network() -> NDArray[np.int64]:
     """Comparators of a sorting network (Batcher 1968) that the middle of 25 values depends on, shape (n, 2)."""
-    size, middle = _SIDE * _SIDE, _SIDE * _SIDE // 2
+    size, middle = SIDE * SIDE, SIDE * SIDE // 2
     needed, kept = {middle}, []
     for low, high in reversed(list(_batcher(size))):
         if low in needed or high in needed:
@@ -148,37 +155,17 @@ def _batcher(size: int):
         p *= 2
 
 
-@njit(cache=True, nogil=True)
 def _fill(padded, step, network, medians):
-    ny, nx = medians.shape
-    planes = np.empty((_SIDE * _SIDE, _BLOCK), dtype=np.float32)
-    for y in range(ny):
-        for x0 in range(0, nx, _BLOCK):
-            width = min(_BLOCK, nx - x0)
-            for place in range(_SIDE * _SIDE):
-                row = y + place // _SIDE * step
-                start = x0 + place % _SIDE * step
-                planes[place, :width] = padded[row, start : start + width]
-            for pair in range(network.shape[0]):
-                low, high = planes[network[pair, 0]], planes[network[pair, 1]]
-                for x in range(width):
-                    a, b = low[x], high[x]
-                    low[x] = a if a < b else b
-                    high[x] = b if a < b else a
-            medians[y, x0 : x0 + width] = planes[_SIDE * _SIDE // 2, :width]
-
-
-def _fill_numpy(padded, step, network, medians):
     ny, nx = medians.shape
     rows = max(1, _FEW // nx)
     for y0 in range(0, ny, rows):
         here = min(rows, ny - y0)
-        planes = np.empty((_SIDE * _SIDE, here, nx), dtype=np.float32)
-        for place in range(_SIDE * _SIDE):
-            y, x = y0 + place // _SIDE * step, place % _SIDE * step
+        planes = np.empty((SIDE * SIDE, here, nx), dtype=np.float32)
+        for place in range(SIDE * SIDE):
+            y, x = y0 + place // SIDE * step, place % SIDE * step
             planes[place] = padded[y : y + here, x : x + nx]
         for low, high in network:
             smaller = np.minimum(planes[low], planes[high])
             np.maximum(planes[low], planes[high], out=planes[high])
             planes[low] = smaller
-        medians[y0 : y0 + here] = planes[_SIDE * _SIDE // 2]
+        medians[y0 : y0 + here] = planes[SIDE * SIDE // 2]

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import RectBivariateSpline
 from scipy.ndimage import correlate1d
-from scipy.stats import trim_mean
 
 from lostlight.science.calibrate.trouble import refuse
 
@@ -137,6 +136,8 @@ def _error(variance: float, count: int) -> float:
 
 
 def _model(image: Image, layers: int, trim: float, axes: Axes) -> Image:
+    from scipy.stats import trim_mean  # slow to load, and few ask for a superbias
+
     model = _large(image, layers)
     if axes != "rows":
         model = model + trim_mean(image - model, trim, axis=0)[None, :]

@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, chi2
+from scipy.special import bdtrc, chdtri
 
 from lostlight.science.calibrate.dark_rate import CHANCE, MAX_CHI2_NU
 from lostlight.science.stack.rule import Combined
@@ -31,9 +31,9 @@ def hopping(combined: Combined) -> NDArray[np.bool_]:
     # Of n samples none is rejected with (1 - p)^n and one with n p (1 - p)^(n - 1): no hopping pixel counts in these.
     odds = np.count_nonzero(rejected == 1) / max(int(valid[rejected == 0].sum()), 1)
     # one cosmic ray is no hop, however rare it is
-    found = (rejected > 1) & (binom.sf(rejected - 1, valid, odds / (1 + odds)) < CHANCE)
+    found = (rejected > 1) & (bdtrc(rejected - 1, valid, odds / (1 + odds)) < CHANCE)
     free = np.arange(1, int(combined.n_used.max(initial=2)))
-    limits = np.concatenate([[np.inf, np.inf], np.maximum(MAX_CHI2_NU, chi2.isf(CHANCE, free) / free)])
+    limits = np.concatenate([[np.inf, np.inf], np.maximum(MAX_CHI2_NU, chdtri(free, CHANCE) / free)])
     with np.errstate(divide="ignore", invalid="ignore"):
         scatter = np.square(combined.sigma_empirical.astype(np.float64) / combined.sigma)
     return found | (scatter > limits[combined.n_used])

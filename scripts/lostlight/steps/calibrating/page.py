@@ -11,7 +11,7 @@ from lostlight.core import atomic
 from lostlight.core.params.calibrate import CalibrateParams
 from lostlight.core.step import Outputs, Result, Unit
 from lostlight.io import tables
-from lostlight.report import calibration, calibration_page
+from lostlight.report import calibration
 from lostlight.science.calibrate.diagnostics import plan_record
 from lostlight.science.calibrate.trouble import warn
 from lostlight.steps.calibrating import product
@@ -40,6 +40,8 @@ def plan(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
 
 def report(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
     """Put the diagnostics of all units together, for programs and for people."""
+    from lostlight.report import calibration_page  # charts take a while to load, and no other unit needs them
+
     told = [json.loads(unit[role].read_bytes()) for role in sorted(unit.inputs) if role.startswith(TOLD)]
     done = planned(params)
     changed = changes(unit, params)
