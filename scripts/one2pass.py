@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """From a list of positions, or your own plates, to the report: the familiar front end to the workflow.
 
-Exit codes: 0 done; 1 a bug; 2 configuration; 3 a broken manifest; 4 too many tiles failed; 5 a program is missing;
-6 a remote service is down.
+Exit codes: 0 done; 1 a bug, or the disk; 2 configuration; 3 a broken manifest; 4 the data: too many tiles failed, or a
+frame cannot be read; 5 a program is missing; 6 a remote service is down.
 """
 
 from environment import enter

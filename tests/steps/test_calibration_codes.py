@@ -117,7 +117,7 @@ def _(place):
     return {"bias": {"reject": "expression", "expression": "open(x) > 1"}}
 
 
-@provokes("CAL111", r"CAL111: dark_60s_000\.fits breaks off at byte 6000: HDU 0 needs \d+ bytes", 1)
+@provokes("CAL111", r"CAL111: dark_60s_000\.fits breaks off at byte 6000: HDU 0 needs \d+ bytes", 4)
 def _(place):
     path = place.first("dark")
     path.write_bytes(path.read_bytes()[:6000])

@@ -12,7 +12,7 @@
     │   ├── RemoteRefused             4xx: asking again will not help
     │   ├── RemoteTruncated           fewer bytes or rows than there should be
     │   └── RemoteEmpty               an answer without the content that must be there
-    ├── UnitError                .    this unit's data is at fault: recorded, and the run goes on
+    ├── UnitError                4    this unit's data is at fault: recorded, and the run goes on
     │   ├── BadImage                  not FITS, empty, truncated, not two-dimensional, all blank
     │   ├── WrongSurvey               a good image of something else
     │   ├── NoWCS                     neither a plate solution nor a sky projection
@@ -135,7 +135,9 @@ class RemoteEmpty(RemoteError):
 
 
 class UnitError(LostlightError):
-    """This unit's data is at fault: recorded, and the run goes on."""
+    """This unit's data is at fault: recorded, and the run goes on; only in a plan it ends the step."""
+
+    exit_code = 4
 
 
 class BadImage(UnitError):
