@@ -1,11 +1,11 @@
 """The knobs of step 11, calibration: one section per kind of frame, and none of them global.
 
-Keys marked ``x-level: basic`` in the schema are those a beginner is shown; all others are for the advanced.
+Keys marked ``x-level: basic`` in the schema are those a beginner is shown; all others are ``advanced``.
 """
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from lostlight.core.params.base import Fraction, Params, Positive
 
@@ -18,7 +18,17 @@ Reject = Literal[
 Threshold = Annotated[float, Field(ge=0.5, le=20)]
 
 
-class LinearFitParams(Params):
+def _mark_advanced(schema: dict[str, Any]) -> None:
+    for key in schema["properties"].values():
+        if "$ref" not in key:
+            key.setdefault("x-level", "advanced")
+
+
+class _Levelled(Params):
+    model_config = ConfigDict(json_schema_extra=_mark_advanced)
+
+
+class LinearFitParams(_Levelled):
     """How rejection linear_fit draws its line and its width."""
 
     fit: Literal["ols", "lad"] = "ols"
@@ -27,7 +37,7 @@ class LinearFitParams(Params):
     """width from the mean absolute residual: times sqrt(pi/2), 1 or 2"""
 
 
-class StackParams(Params):
+class StackParams(_Levelled):
     """How frames become a master: shared by all kinds, set for each alone."""
 
     combine: Literal["mean", "median", "aawa"] = Field("mean", json_schema_extra=BASIC)
@@ -74,7 +84,7 @@ class StackParams(Params):
     """keep the frames as they were combined: overscan, bias and level taken off"""
 
 
-class SyntheticBias(Params):
+class SyntheticBias(_Levelled):
     """A bias without frames."""
 
     constant_adu: float | None = None
@@ -138,7 +148,7 @@ class FlatParams(StackParams):
     """what is taken off a flat: the best there is, or this"""
 
 
-class MatchParams(Params):
+class MatchParams(_Levelled):
     """Which master fits which frame."""
 
     good: Positive = 3
@@ -153,7 +163,7 @@ class MatchParams(Params):
     """darks within this of each other are one group"""
 
 
-class CosmeticParams(Params):
+class CosmeticParams(_Levelled):
     """Hot and cold pixels."""
 
     hot_sigma: float | None = Field(6, ge=3, le=50)
@@ -168,7 +178,7 @@ class CosmeticParams(Params):
     """map of bad pixels: auto makes one from darks and flats, none, or a FITS image, table or DS9 region file"""
 
 
-class LacosmicParams(Params):
+class LacosmicParams(_Levelled):
     """Cosmic rays on single frames (van Dokkum 2001)."""
 
     enable: Literal["auto", "on", "off"] = "auto"
@@ -186,7 +196,7 @@ class LacosmicParams(Params):
 Stage = Literal["overscan", "trim", "bias", "dark", "flat", "cosmetic", "lacosmic"]
 
 
-class LightParams(Params):
+class LightParams(_Levelled):
     """What is done to a light."""
 
     overscan: Literal["auto", "off", "median", "mean3s", "row_median", "poly1", "poly2", "poly3"] = "auto"
@@ -201,7 +211,7 @@ class LightParams(Params):
     """colour from a colour-filter array; auto is bilinear where the header names a pattern"""
 
 
-class OutputParams(Params):
+class OutputParams(_Levelled):
     """What is written."""
 
     dtype: Literal["float32", "float64"] = "float32"
@@ -214,7 +224,7 @@ class OutputParams(Params):
     """also a TIFF of 16 or 32 bits beside each light"""
 
 
-class CameraParams(Params):
+class CameraParams(_Levelled):
     """What headers do not say, or say wrongly."""
 
     egain_e_adu: Positive | None = None
@@ -227,7 +237,7 @@ class CameraParams(Params):
     """level from which pixels are flagged as not linear"""
 
 
-class CalibrateParams(Params):
+class CalibrateParams(_Levelled):
     """Step 11: raw frames to masters and clean lights."""
 
     frames: str = Field("", json_schema_extra=BASIC)
