@@ -42,10 +42,13 @@ class Dust:
         return asdict(self)
 
 
-def relative(flat: NDArray, lit: Illumination, good: NDArray[np.bool_]) -> NDArray[np.float64]:
+def relative(flat: NDArray, lit: Illumination, good: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Divide a flat by its fitted surface and subtract one; NaN where a pixel is not good."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(good, flat / surface(lit, flat.shape) - 1, np.nan)
+        change = np.divide(flat, surface(lit, flat.shape).astype(np.float32), dtype=np.float32, casting="same_kind")
+    change -= 1
+    change[~good] = np.nan
+    return change
 
 
 def find_dust(deviation: NDArray) -> list[Dust]:
@@ -70,7 +73,8 @@ def find_dust(deviation: NDArray) -> list[Dust]:
     found: list[Dust] = []
     for _ in range(_ROUNDS):
         free = good & ~_discs(deviation.shape, found)
-        flattened = np.where(good, filled - np.nan_to_num(smooth(filled, free, wide)), np.nan)
+        flattened = filled - np.nan_to_num(smooth(filled, free, wide), copy=False)
+        flattened[~good] = np.nan
         previous, found = found, _patches(flattened)
         if found == previous:
             break

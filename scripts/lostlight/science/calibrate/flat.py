@@ -67,11 +67,11 @@ def finish(
         data, uncert, dq, _ = repair(data, uncert, dq, hot, "median5", bayerpat)
     usable = np.isfinite(data) & ~mask_of(dq)
     levels, valid = _settle(data, uncert, usable, "per_cfa" if bayerpat else "median_center", min_value, max_error)
-    over = spread(levels, data.shape)
+    over = spread(levels, data.shape).astype(np.float32)
     dq[~valid] |= np.uint16(bits("NO_FLAT")) | map_of_flat(data, bayerpat=bayerpat)[~valid]
-    flat = np.where(valid, data / over, 1).astype(np.float32)
+    flat = np.where(valid, data / over, np.float32(1))
     if uncert is not None:
-        uncert = np.where(valid, _error(flat, uncert / over, valid, bool(bayerpat)), 0).astype(np.float32)
+        uncert = np.where(valid, _error(flat, uncert / over, valid, bool(bayerpat)), np.float32(0))
     return Planes(flat, uncert, dq, master.extra)
 
 
@@ -93,7 +93,7 @@ def _settle(
     for _ in range(_MOST_PASSES):
         if not (levels > 0).all():
             raise refuse("CAL108", f"the level of the flat is {levels.min():.4g} adu: there is nothing to divide by")
-        relative = data / spread(levels, data.shape)
+        relative = data / spread(levels, data.shape).astype(np.float32)
         valid = usable & (relative >= min_value) & (relative <= _LARGEST)
         before, levels = levels, _medians(data, valid, levels.shape)
         if (levels == before).all():
@@ -108,24 +108,24 @@ def _medians(data: NDArray[np.float32], valid: NDArray[np.bool_], shape: tuple[i
 
 
 def _error(
-    flat: NDArray[np.float32], uncert: NDArray[np.float64], valid: NDArray[np.bool_], is_cfa: bool
-) -> NDArray[np.float64]:
+    flat: NDArray[np.float32], uncert: NDArray[np.float32], valid: NDArray[np.bool_], is_cfa: bool
+) -> NDArray[np.float32]:
     """Add the error of the level itself, which all pixels of a colour share."""
     step = 2 if is_cfa else 1
-    errors = np.zeros((step, step))
+    errors = np.zeros((step, step), np.float32)
     for y, x in np.ndindex(step, step):
         here = valid[y::step, x::step]
         errors[y, x] = _error_of_median(flat[y::step, x::step][here], uncert[y::step, x::step][here])
     return np.hypot(uncert, flat * spread(errors, flat.shape))
 
 
-def _error_of_median(values: NDArray[np.float32], uncert: NDArray[np.float64]) -> float:
+def _error_of_median(values: NDArray[np.float32], uncert: NDArray[np.float32]) -> float:
     """Standard deviation of a median whose n values have noise, but differ from each other by more than that.
 
     Only values within their noise of the median can move it: its variance is the sum of p (1 - p) over (n f)^2, with
     p the chance of a value to lie below and f the density of values there, which gives sigma / (sqrt(pi) n f).
     """
-    sigma = float(np.sqrt(np.mean(uncert**2)))
+    sigma = float(np.sqrt(np.mean(uncert**2, dtype=np.float64)))
     low, high = np.quantile(values, (0.4, 0.6))
     width = max(high - low, _WIDTH_OF_NORMAL * sigma)
     return float(np.sqrt(sigma * width / (0.2 * np.sqrt(np.pi) * values.size)))
@@ -133,6 +133,8 @@ def _error_of_median(values: NDArray[np.float32], uncert: NDArray[np.float64]) -
 
 def _refuse_saturated(dq: NDArray[np.uint16]) -> None:
     saturated = (dq & bits("SATURATED")) > 0
+    if not saturated.any():
+        return
     # hot pixels lie alone; light saturates pixels beside each other
     share = (
         np.count_nonzero(saturated & (uniform_filter(saturated.astype(np.float32), 5) > _SATURATED_AROUND)) / dq.size

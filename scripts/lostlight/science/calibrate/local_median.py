@@ -85,11 +85,19 @@ def median_of_nine(image: NDArray[np.float32]) -> NDArray[np.float32]:
     Columns of three are sorted; the middle of nine is that of the highest low, the middle middle and the lowest high.
     """
     padded = np.pad(image, 1, mode="edge")
-    a, b, c = (padded[shift : shift + image.shape[0]] for shift in range(3))
+    medians = np.empty_like(image)
+    rows = max(_FEW // image.shape[1], 1)
+    for y in range(0, image.shape[0], rows):
+        medians[y : y + rows] = _of_nine(padded[y : y + rows + 2])
+    return medians
+
+
+def _of_nine(padded: NDArray[np.float32]) -> NDArray[np.float32]:
+    ny, nx = padded.shape[0] - 2, padded.shape[1] - 2
+    a, b, c = (padded[shift : shift + ny] for shift in range(3))
     low, high = np.minimum(a, b), np.maximum(a, b)
     rest = np.minimum(high, c)
     lows, middles, highs = np.minimum(low, rest), np.maximum(low, rest), np.maximum(high, c)
-    nx = image.shape[1]
     left, centre, right = (slice(shift, shift + nx) for shift in range(3))
     low = np.maximum(np.maximum(lows[:, left], lows[:, centre]), lows[:, right])
     high = np.minimum(np.minimum(highs[:, left], highs[:, centre]), highs[:, right])

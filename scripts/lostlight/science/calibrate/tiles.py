@@ -73,7 +73,7 @@ def tile_centers(shape: tuple[int, int], side_px: int) -> tuple[NDArray[np.float
     return (rows[1:] + rows[:-1] - 1) / 2, (columns[1:] + columns[:-1] - 1) / 2
 
 
-def smooth(data: NDArray, good: NDArray[np.bool_], sigma_px: float) -> NDArray[np.float64]:
+def smooth(data: NDArray, good: NDArray[np.bool_], sigma_px: float) -> NDArray[np.float32]:
     """Smooth an image with a Gaussian of which only valid pixels take part.
 
     Parameters
@@ -87,7 +87,7 @@ def smooth(data: NDArray, good: NDArray[np.bool_], sigma_px: float) -> NDArray[n
 
     Returns
     -------
-    ndarray, shape (ny, nx), float64
+    ndarray, shape (ny, nx), float32
         The weighted mean; NaN farther than four sigma from any valid pixel.
     """
     square = max(int(sigma_px / 8), 1)
@@ -95,7 +95,7 @@ def smooth(data: NDArray, good: NDArray[np.bool_], sigma_px: float) -> NDArray[n
     sums = _sums(np.where(good, data, 0.0), square)
     blurred = [gaussian_filter(plane, sigma_px / square, mode="constant", truncate=4) for plane in (sums, weights)]
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(blurred[1] > 1e-9, blurred[0] / blurred[1], np.nan)
+        mean = np.where(blurred[1] > 1e-9, blurred[0] / blurred[1], np.nan).astype(np.float32)
     if square == 1:
         return mean
     enlarged = zoom(mean, square, order=1, mode="nearest", grid_mode=True)
