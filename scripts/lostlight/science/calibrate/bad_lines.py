@@ -4,6 +4,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from lostlight.science.calibrate.tiles import row_medians
+
 LENGTH_PX = 50
 """Shortest piece of a column that is told."""
 
@@ -37,7 +39,8 @@ def bad_columns(image: NDArray[np.float32], threshold: float = 6.0, step: int = 
     if ny < length or nx < length:
         return marked
     starts = np.unique(np.append(np.arange(0, ny - length, length // 2), ny - length))
-    medians = np.stack([np.median(image[start : start + length], axis=0) for start in starts])
+    windows = (np.ascontiguousarray(image[start : start + length].T) for start in starts)
+    medians = np.stack([row_medians(window) for window in windows]).astype(np.float32)
     excess = _above_neighbours(medians)
     sigma = np.quantile(np.abs(excess), 0.9, axis=1, keepdims=True) / _NINE_IN_TEN
     for column, runs in _runs((excess > threshold * sigma) & (sigma > 0)):

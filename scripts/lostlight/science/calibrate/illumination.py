@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lostlight.science.calibrate.statistics import MAD_TO_SIGMA, clipped_sigma, noise
-from lostlight.science.calibrate.tiles import tile_centers, tile_medians, tile_side
+from lostlight.science.calibrate.tiles import row_medians, tile_centers, tile_medians, tile_side
 
 TILE_PX = 64
 _TUKEY = 4.685
@@ -93,7 +93,7 @@ def banding(relative: NDArray) -> tuple[float, float]:
     sigma = noise(relative)
     ratios = []
     for axis, length in ((1, relative.shape[1]), (0, relative.shape[0])):
-        profile = np.nanmedian(relative, axis=axis)
+        profile = row_medians(relative if axis == 1 else np.ascontiguousarray(relative.T))
         expected = _ERROR_OF_MEDIAN * sigma / np.sqrt(length)
         ratios.append(clipped_sigma(np.diff(profile)) / np.sqrt(2) / expected if expected > 0 else np.nan)
     return float(ratios[0]), float(ratios[1])

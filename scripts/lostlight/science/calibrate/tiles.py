@@ -44,17 +44,30 @@ def tile_medians(
             n_tiles = medians[j, place].size
             if n_tiles:
                 tiles = part.reshape(len(part), n_tiles, -1).swapaxes(0, 1).reshape(n_tiles, -1)
-                medians[j, place] = _medians(tiles, fewest)
+                medians[j, place] = row_medians(tiles, fewest)
     return medians
 
 
-def _medians(tiles: NDArray, fewest: float) -> NDArray[np.float64]:
-    """Medians of rows without NaN: whole rows are sorted, which is quicker than to ask for one median at a time."""
-    ordered = np.sort(tiles, axis=1)  # NaN last
+def row_medians(values: NDArray, fewest: float = 0.0) -> NDArray[np.float64]:
+    """Take the median of what is not NaN in each row; to sort whole rows is quicker than to ask for one median each.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, m)
+        Any unit.
+    fewest : float
+        Smallest fraction of valid values of a row that has a median.
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
+        NaN where too few values are valid.
+    """
+    ordered = np.sort(values, axis=1)  # NaN last
     n = np.count_nonzero(ordered == ordered, axis=1)
-    row = np.arange(len(tiles))
-    low, high = (ordered[row, at.clip(0, tiles.shape[1] - 1)].astype(np.float64) for at in ((n - 1) // 2, n // 2))
-    return np.where(n >= np.maximum(fewest * tiles.shape[1], 1), (low + high) / 2, np.nan)
+    row = np.arange(len(values))
+    low, high = (ordered[row, at.clip(0, values.shape[1] - 1)].astype(np.float64) for at in ((n - 1) // 2, n // 2))
+    return np.where(n >= max(fewest * values.shape[1], 1), (low + high) / 2, np.nan)
 
 
 def tile_edges(shape: tuple[int, int], side_px: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
