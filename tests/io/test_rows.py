@@ -46,6 +46,16 @@ def test_every_kind_of_pixel(tmp_path, kind):
     assert np.array_equal(rows(path), expected(path), equal_nan=True)
 
 
+@pytest.mark.parametrize(("kind", "cards", "sure"), [("u2", {}, True), ("i2", {"BLANK": 5}, False), ("f4", {}, False)])
+def test_integers_without_blank_are_surely_numbers(tmp_path, kind, cards, sure):
+    path = tmp_path / "a.fits"
+    hdu = fits.PrimaryHDU(np.ones(SHAPE, kind))
+    hdu.header.update(cards)
+    hdu.writeto(path)
+    with RowReader([path]) as read:
+        assert read(0, 0, 11, np.empty(SHAPE, np.float32)) is sure
+
+
 def test_scaled_and_blank(tmp_path):
     path = tmp_path / "a.fits"
     hdu = fits.PrimaryHDU(np.arange(187, dtype="i2").reshape(SHAPE))

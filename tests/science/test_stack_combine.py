@@ -7,7 +7,7 @@ import pytest
 from tests.oracles import ours
 
 from lostlight.core.errors import ConfigError
-from lostlight.science.stack import compiled, engine, network
+from lostlight.science.stack import compiled, engine, look, network, trim
 from lostlight.science.stack.average import median_excess
 from lostlight.science.stack.combine import combine
 from lostlight.science.stack.expression import compile_expression
@@ -120,6 +120,64 @@ def test_the_loops_that_are_compiled_do_as_numpy():
     columns = np.empty_like(x)
     compiled.exchange.py_func(x[::-1].copy(), columns, network.comparators(6))
     assert (columns == x).all()
+
+
+def looked(x, n, thresholds, fill):
+    seen = look.Look(*(np.zeros(n.size, np.float64 if i == 1 else np.float32) for i in range(7)))
+    columns = (seen.centre, seen.first, seen.second, seen.smallest, seen.largest)
+    pairs = network.comparators(len(x))
+    fill(x, n, pairs, *map(np.float32, thresholds), True, *columns, seen.clamped_first, seen.clamped_second)
+    return seen
+
+
+@pytest.mark.parametrize("holes", [0, 0.3])
+def test_a_look_sees_the_same_with_and_without_a_compiler(holes):
+    rng = np.random.default_rng(11)
+    x = rng.normal(500, 9, (7, 300)).astype(np.float32)
+    x[rng.random(x.shape) < holes] = np.inf
+    n = np.isfinite(x).sum(axis=0, dtype=np.int32)
+    with np.errstate(all="ignore"):
+        expected = look.look(x, n, (3, 2.5))
+        seen = compiled.look(x, n, (3, 2.5)), looked(x, n, (3, 2.5), compiled.look_at_blocks.py_func)
+    for one in seen:
+        for name in ("centre", "first", "second", "smallest", "largest", "clamped_first", "clamped_second"):
+            same = n > 0 if holes else n > -1
+            assert getattr(one, name)[same].tobytes() == getattr(expected, name)[same].tobytes(), name
+    middle, largest = np.empty(256, np.float32), np.empty(256, np.float32)
+    columns, few = np.sort(x, axis=0)[:, :256].copy(), n[:256].copy()
+    compiled.outermost.py_func(columns, few, middle, largest)
+    assert np.array_equal(middle, expected.centre[:256], equal_nan=True)
+    assert (largest == expected.largest[:256]).all()
+    work = np.empty((7, 256), np.float32)
+    compiled.sort_block.py_func(x, 256, 44, network.comparators(7), work)
+    assert (work[:, :44] == np.sort(x[:, 256:], axis=0)).all()
+
+
+@pytest.mark.parametrize("minkeep", [1, 3, 6])
+def test_walking_in_puts_back_ties_with_and_without_a_compiler(minkeep):
+    rng = np.random.default_rng(minkeep)
+    x = np.sort(rng.integers(0, 12, (8, 500)).astype(np.float32), axis=0)
+    lo, hi = rng.integers(0, 2, 500).astype(np.int32), rng.integers(7, 9, 500).astype(np.int32)
+    centre, width = x[4].copy(), rng.uniform(0, 4, 500).astype(np.float32)
+    floor = np.full(500, minkeep, np.int32)
+    expected = trim.trim(x, lo, hi, floor, (0.9, 1.1), centre, width)
+    walked = lo.copy(), hi.copy()
+    widths = np.float32(0.9) * width, np.float32(1.1) * width
+    compiled.walk_in.py_func(x, *walked, floor, *widths, centre)
+    for one in (compiled.trim(x, lo, hi, floor, (0.9, 1.1), centre, width), walked):
+        assert (one[0] == expected[0]).all()
+        assert (one[1] == expected[1]).all()
+    assert minkeep <= (expected[1] - expected[0]).min() <= 6
+
+
+def test_what_is_known_to_be_finite_is_not_looked_at():
+    cube = np.nan_to_num(scene(5), nan=300)
+
+    def sure(frame, y0, y1, out):
+        out[:] = cube[frame, y0:y1]
+        return True
+
+    same_bits(combine(5, SHAPE, sure, Rule(reject="sigma"), backend="numpy"), stacked(cube, Rule(reject="sigma")))
 
 
 def test_the_median_is_numpys():

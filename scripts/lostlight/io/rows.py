@@ -71,12 +71,15 @@ class RowReader:
     ) -> None:
         self._files.close()
 
-    def __call__(self, frame: int, y0: int, y1: int, out: NDArray[np.float32]) -> None:
-        """Read rows y0 up to, not including, y1 of a frame into `out`, shape (y1 - y0, nx), float32."""
+    def __call__(self, frame: int, y0: int, y1: int, out: NDArray[np.float32]) -> bool:
+        """Read rows y0 up to, not including, y1 of a frame into `out`, shape (y1 - y0, nx), float32.
+
+        Gives whether every pixel is a number for certain, as integers without BLANK are: nobody need look then.
+        """
         source = self._sources[frame]
         if isinstance(source, np.ndarray):
             out[:] = source[y0:y1]
-            return
+            return False
         descriptor, image = source
         width = image.shape[1] * image.kind.itemsize
         stored = np.empty((y1 - y0, image.shape[1]), image.kind)
@@ -84,6 +87,7 @@ class RowReader:
         if got != stored.nbytes:
             raise _truncated(self.paths[frame], image.start + y0 * width + got)
         _decode(stored, image, out)
+        return image.kind.kind != "f" and image.blank is None and image.scale == 1 and abs(image.zero) <= 1 << 31
 
     def _open(self, path: Path, hdu: int | None) -> "tuple[int, _Image] | NDArray[np.float32]":
         try:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lostlight.science.stack.columns import F, Floats, median, total
+from lostlight.science.stack.columns import F, Floats, total
 from lostlight.science.stack.reject import Kept, Stack
 from lostlight.science.stack.rule import NoiseModel
 
@@ -39,8 +39,7 @@ def average(x: Floats, kept: Kept, stack: Stack, weights: Floats | None) -> tupl
     """
     rule, n = stack.rule, kept.hi - kept.lo
     keep = None if weights is None and stack.scales is None else _mask(x, kept)
-    centre = median(kept.columns, kept.lo, kept.hi)
-    first, second = stack.engine.moments(kept.columns, kept.lo, kept.hi, centre)
+    centre, first, second = kept.centre, kept.first, kept.second
     if rule.combine == "median":
         value = centre.astype(np.float64)
     elif rule.combine == "aawa":

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from lostlight.science.stack.columns import F, Floats, Ints, at_rank, median, pick, total
 from lostlight.science.stack.engine import Engine
 from lostlight.science.stack.rule import SHORTEST, Rule
-from lostlight.science.stack.widths import Measure, about_mean, about_median, certainly_whole
+from lostlight.science.stack.widths import Measure, about_mean
 
 
 def floor_of(n: Ints, minkeep: int) -> Ints:
@@ -14,7 +14,7 @@ def floor_of(n: Ints, minkeep: int) -> Ints:
     return np.where((n == SHORTEST) & (minkeep == SHORTEST), SHORTEST - 1, np.minimum(n, minkeep)).astype(np.int32)
 
 
-def clip(engine: Engine, x: Floats, n: Ints, rule: Rule, measure: Measure) -> tuple[Ints, Ints]:
+def clip(engine: Engine, x: Floats, n: Ints, rule: Rule, measure: Measure, at: NDArray[np.intp]) -> tuple[Ints, Ints]:
     """Find the ranks that stay in each column.
 
     Parameters
@@ -26,6 +26,8 @@ def clip(engine: Engine, x: Floats, n: Ints, rule: Rule, measure: Measure) -> tu
     rule : Rule
     measure : callable
         Centre and width of columns, one of `lostlight.science.stack.widths`.
+    at : ndarray, shape (npix,), int
+        Places of these columns in their chunk.
 
     Returns
     -------
@@ -34,70 +36,17 @@ def clip(engine: Engine, x: Floats, n: Ints, rule: Rule, measure: Measure) -> tu
     """
     lo, hi = np.zeros_like(n), n.copy()
     floor = floor_of(n, rule.minkeep)
-    going = _suspects(engine, x, n, rule, measure)
-    columns = pick(x, going)
+    going = np.arange(n.size)
     for _ in range(rule.passes):
         if not going.size:
             break
         old_lo, old_hi = lo[going], hi[going]
-        new_lo, new_hi = _once(
-            columns, old_lo, old_hi, floor[going], rule.thresholds, *measure(columns, old_lo, old_hi, going)
-        )
+        centre, width = measure(x, old_lo, old_hi, at[going])
+        new_lo, new_hi = engine.trim(x, old_lo, old_hi, floor[going], rule.thresholds, centre, width)
         lo[going], hi[going] = new_lo, new_hi
         left = ((new_lo != old_lo) | (new_hi != old_hi)) & (new_hi - new_lo >= SHORTEST)
-        going, columns = going[left], pick(columns, left)
+        going, x = going[left], pick(x, left)
     return lo, hi
-
-
-def _suspects(engine: Engine, x: Floats, n: Ints, rule: Rule, measure: Measure) -> NDArray[np.intp]:
-    """Columns whose first pass may reject something: for winsorized, before the costly width is known."""
-    low, high = rule.thresholds
-    zero, every = np.zeros_like(n), np.arange(n.size)
-    if rule.reject == "winsorized":
-        centre, width = about_median(engine, x, zero, n, every)
-        outside = ~certainly_whole(engine, x, n, centre, width, rule.thresholds)
-    else:
-        centre, width = measure(x, zero, n, every)
-        outside = (centre - x[0] > F(low) * width) | (at_rank(x, n - 1) - centre > F(high) * width)
-    return np.flatnonzero(outside & (n >= SHORTEST))
-
-
-def _once(
-    x: Floats, lo: Ints, hi: Ints, floor: Ints, thresholds: tuple[float, float], centre: Floats, width: Floats
-) -> tuple[Ints, Ints]:
-    below, above = F(thresholds[0]) * width, F(thresholds[1]) * width
-    new_lo, new_hi = lo.copy(), hi.copy()
-    going = np.arange(lo.size)
-    while going.size:
-        going = going[new_lo[going] < hi[going]]
-        going = going[centre[going] - x[new_lo[going], going] > below[going]]
-        new_lo[going] += 1
-    going = np.arange(lo.size)
-    while going.size:
-        going = going[new_hi[going] > new_lo[going]]
-        going = going[x[new_hi[going] - 1, going] - centre[going] > above[going]]
-        new_hi[going] -= 1
-    short = np.flatnonzero(new_hi - new_lo < floor)
-    if short.size:
-        new_lo[short], new_hi[short] = _put_back(
-            pick(x, short), (lo[short], hi[short]), (new_lo[short], new_hi[short]), floor[short], centre[short]
-        )
-    return new_lo, new_hi
-
-
-def _put_back(
-    x: Floats, before: tuple[Ints, Ints], after: tuple[Ints, Ints], floor: Ints, centre: Floats
-) -> tuple[Ints, Ints]:
-    """Put back the nearest samples until enough are kept, and with the last of them those that are as far (IRAF)."""
-    rank = np.arange(len(x), dtype=np.int32)[:, None]
-    stays = (rank >= after[0]) & (rank < after[1])
-    gone = (rank >= before[0]) & (rank < before[1]) & ~stays
-    distance = np.where(gone, abs(x - centre), F(np.inf))
-    missing = floor - (after[1] - after[0])
-    furthest = at_rank(np.sort(distance, axis=0), missing - 1)
-    stays |= gone & (distance <= furthest)
-    lo = stays.argmax(axis=0).astype(np.int32)
-    return lo, lo + stays.sum(axis=0, dtype=np.int32)
 
 
 def extremes(n: Ints, n_frames: int, nlow: int, nhigh: int) -> tuple[Ints, Ints]:

@@ -48,7 +48,7 @@ def combine(
         Rows and columns of every frame.
     read_rows : callable
         ``read_rows(frame, y0, y1, out)`` fills `out`, shape (y1 - y0, nx), float32; NaN where invalid. It is called
-        from several threads.
+        from several threads. Where it gives True, every sample is known to be finite.
     rule : Rule
         Rejection and combination.
     scales, offsets : array_like, shape (N,), or None
@@ -169,8 +169,8 @@ class _Job:
         x = self.buffers.x[:size].reshape(self.n_frames, y1 - y0, self.shape[1])
         total = 0.0
         for frame, out in enumerate(x):
-            self.read_rows(frame, y0, y1, out)
-            total += float(out.sum())
+            if self.read_rows(frame, y0, y1, out) is not True:
+                total += float(out.sum())
         x = x.reshape(self.n_frames, -1)
         if self.stack.offsets is not None:
             x -= self.stack.offsets

@@ -8,19 +8,23 @@ from numpy.typing import NDArray
 
 from lostlight.science.stack import columns
 from lostlight.science.stack.columns import F, Floats, Ints, differences, pick, spread, total
+from lostlight.science.stack.look import CLAMP, Looker, look
 from lostlight.science.stack.network import sort_planes
+from lostlight.science.stack.trim import trim
 
-CLAMP, CONSISTENT, CONVERGED = F(1.5), F(1.134), F(0.0005)
-"""Huber's clamp at 1.5 sigma, the factor that makes its width that of a Gaussian, and the change that is none."""
+CONSISTENT, CONVERGED = F(1.134), F(0.0005)
+"""The factor that makes the width of clamped samples that of a Gaussian, and the change of it that is none."""
 
 
 class Engine(NamedTuple):
     """How columns are sorted and added up; engines give the same bits."""
 
+    look: Looker
     sort: Callable[[Floats], Floats]
     moments: Callable[[Floats, Ints, Ints, Floats], tuple[NDArray[np.float64], Floats]]
     clamped: Callable[[Floats, Ints, Ints, Floats, Floats], tuple[Floats, Floats]]
     winsorize: Callable[[Floats, Ints, Ints, Floats, Floats], Floats]
+    trim: Callable[[Floats, Ints, Ints, Ints, tuple[float, float], Floats, Floats], tuple[Ints, Ints]]
 
 
 def winsorize(x: Floats, lo: Ints, hi: Ints, centre: Floats, width: Floats) -> Floats:
@@ -53,4 +57,4 @@ def winsorize(x: Floats, lo: Ints, hi: Ints, centre: Floats, width: Floats) -> F
     return width
 
 
-NUMPY = Engine(sort_planes, columns.moments, columns.clamped, winsorize)
+NUMPY = Engine(look, sort_planes, columns.moments, columns.clamped, winsorize, trim)

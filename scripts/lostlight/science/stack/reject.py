@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 from lostlight.science.stack import clip, masks, widths
 from lostlight.science.stack.columns import F, Floats, Ints, median, pick
 from lostlight.science.stack.engine import NUMPY, Engine
+from lostlight.science.stack.look import Look, look_at_sorted
 from lostlight.science.stack.rule import SHORTEST, Rule
 
+LOOKED = ("none", "sigma", "sigma_once", "kappa", "winsorized", "noise_model")
+"""Methods that need not see the sorted samples of most pixels."""
 _WIDTHS = {
+    "none": widths.about_median,
     "sigma": widths.about_median,
     "sigma_once": widths.about_mean,
     "kappa": widths.about_mean,
@@ -27,18 +31,22 @@ class Kept:
 
     Attributes
     ----------
-    columns : ndarray, shape (N, npix), float32
-        Sorted samples; those of rank lo up to, not including, hi are combined.
     lo, hi : ndarray, shape (npix,), int32
+        Ranks: the samples from lo up to, not including, hi are combined.
     n_low, n_high : ndarray, shape (npix,), int32
         Samples rejected below and above.
     touched : ndarray, shape (n_touched,), int
         Pixels that lost a sample.
     low, high : ndarray, shape (N, n_touched), bool
         Which samples these lost, by frame.
+    centre : ndarray, shape (npix,), float32
+        Median of the samples that are combined.
+    first, second : ndarray, shape (npix,), float64 and float32
+        Sums of the differences from it, and of their squares.
+    columns : ndarray, shape (N, npix), float32, or None
+        Sorted samples, where a method asked for them.
     """
 
-    columns: Floats
     lo: Ints
     hi: Ints
     n_low: Ints
@@ -46,6 +54,10 @@ class Kept:
     touched: NDArray[np.intp]
     low: NDArray[np.bool_]
     high: NDArray[np.bool_]
+    centre: Floats
+    first: NDArray[np.float64]
+    second: Floats
+    columns: Floats | None
 
 
 @dataclass(frozen=True)
@@ -64,31 +76,6 @@ class Stack:
     """of gesd"""
 
 
-def _ranks(columns: Floats, n: Ints, stack: Stack) -> tuple[Ints, Ints]:
-    """Find the ranks that the methods keep which reject from both ends of sorted columns."""
-    rule, nothing = stack.rule, np.zeros_like(n)
-    if rule.reject == "none":
-        return nothing, n.copy()
-    if rule.reject == "minmax":
-        return clip.extremes(n, len(columns), rule.nlow, rule.nhigh)
-    if rule.reject == "gesd":
-        return clip.studentized(columns, n, rule, stack.limits)
-    return clip.clip(stack.engine, columns, n, rule, _measure(columns, n, stack))
-
-
-def _measure(columns: Floats, n: Ints, stack: Stack) -> widths.Measure:
-    """Give the centre and width of the method."""
-    rule = stack.rule
-    if rule.reject == "percentile":
-        centre = median(columns, np.zeros_like(n), n)
-        return widths.frozen(np.where(centre > 0, centre, F(np.inf)))
-    if rule.reject == "avsigclip":
-        return widths.frozen(widths.line_noise(stack.engine, columns, n, stack.nx))
-    if rule.reject == "noise_model":
-        return widths.modelled(rule.noise)
-    return partial(_WIDTHS[rule.reject], stack.engine)
-
-
 def reject(x: Floats, n: Ints, stack: Stack) -> Kept:
     """Reject samples of a chunk.
 
@@ -99,17 +86,52 @@ def reject(x: Floats, n: Ints, stack: Stack) -> Kept:
     n : ndarray, shape (npix,), int32
         Valid samples.
     """
-    rule = stack.rule
+    rule, engine = stack.rule, stack.engine
     judge = _judge(stack)
     if judge is not None:
         return _by_mask(x, n, stack, judge)
-    columns = stack.engine.sort(x)
+    if rule.reject in LOOKED and rule.combine != "aawa":
+        return _clipped(x, n, stack, engine.look(x, n, _certificate(rule)))
+    columns = engine.sort(x)
     if rule.reject == "kappa_median":
-        replaced, n_low, n_high = clip.medians_for_outliers(stack.engine, columns, n, rule)
-        kept = _by_rank(x, columns, n, n_low, n - n_high)
-        kept.columns, kept.lo, kept.hi = replaced, np.zeros_like(n), n
-        return kept
-    return _by_rank(x, columns, n, *_ranks(columns, n, stack))
+        replaced, n_low, n_high = clip.medians_for_outliers(engine, columns, n, rule)
+        touched, low, high = _rejected(x, columns, n, n_low, n - n_high)
+        return _kept(replaced, np.zeros_like(n), n, n_low, n_high, touched, low, high, engine)
+    if rule.reject in ("minmax", "gesd"):
+        return _by_rank(x, columns, n, stack)
+    return _clipped(x, n, stack, look_at_sorted(columns, n, _certificate(rule), engine.moments, engine.clamped))
+
+
+def _certificate(rule: Rule) -> tuple[float, float] | None:
+    return rule.thresholds if rule.reject == "winsorized" else None
+
+
+def _clipped(x: Floats, n: Ints, stack: Stack, seen: Look) -> Kept:
+    """Clip the columns that a look at all of them cannot settle."""
+    rule, engine, lo, hi = stack.rule, stack.engine, np.zeros_like(n), n.copy()
+    measure = _measure(seen, n, stack)
+    at = np.flatnonzero(np.zeros(n.size)) if rule.reject == "none" else widths.suspects(seen, n, rule, measure)
+    samples = pick(x, at)
+    columns = engine.sort(samples) if seen.columns is None else pick(seen.columns, at)
+    lo[at], hi[at] = clip.clip(engine, columns, n[at], rule, measure, at)
+    hit, low, high = _rejected(samples, columns, n[at], lo[at], hi[at])
+    touched, columns = at[hit], pick(columns, hit)
+    kept = Kept(lo, hi, lo, n - hi, touched, low, high, seen.centre, seen.first, seen.second, seen.columns)
+    kept.centre[touched] = centre = median(columns, lo[touched], hi[touched])
+    kept.first[touched], kept.second[touched] = engine.moments(columns, lo[touched], hi[touched], centre)
+    return kept
+
+
+def _measure(seen: Look, n: Ints, stack: Stack) -> widths.Measure:
+    """Give the centre and width of the method."""
+    rule = stack.rule
+    if rule.reject == "percentile":
+        return widths.frozen(np.where(seen.centre > 0, seen.centre, F(np.inf)))
+    if rule.reject == "avsigclip":
+        return widths.frozen(widths.line_noise(seen, n, stack.nx))
+    if rule.reject == "noise_model":
+        return widths.modelled(rule.noise)
+    return partial(_WIDTHS[rule.reject], stack.engine)
 
 
 def _judge(stack: Stack) -> masks.Judge | None:
@@ -139,10 +161,31 @@ def _by_mask(x: Floats, n: Ints, stack: Stack, judge: masks.Judge) -> Kept:
     n_low[touched], n_high[touched] = low.sum(axis=0), high.sum(axis=0)
     if touched.size:
         columns[:, touched] = stack.engine.sort(np.where(low | high, F(np.inf), pick(x, touched)))
-    return Kept(columns, np.zeros_like(n), n - n_low - n_high, n_low, n_high, touched, low, high)
+    return _kept(columns, np.zeros_like(n), n - n_low - n_high, n_low, n_high, touched, low, high, stack.engine)
 
 
-def _by_rank(x: Floats, columns: Floats, n: Ints, lo: Ints, hi: Ints) -> Kept:
+def _by_rank(x: Floats, columns: Floats, n: Ints, stack: Stack) -> Kept:
+    """Reject a number of the outermost samples."""
+    rule = stack.rule
+    if rule.reject == "minmax":
+        lo, hi = clip.extremes(n, len(x), rule.nlow, rule.nhigh)
+    else:
+        lo, hi = clip.studentized(columns, n, rule, stack.limits)
+    return _kept(columns, lo, hi, lo, n - hi, *_rejected(x, columns, n, lo, hi), stack.engine)
+
+
+def _kept(
+    columns: Floats, lo: Ints, hi: Ints, n_low: Ints, n_high: Ints, touched: NDArray, low: NDArray, high: NDArray,
+    engine: Engine,
+) -> Kept:  # fmt: skip
+    centre = median(columns, lo, hi)
+    return Kept(lo, hi, n_low, n_high, touched, low, high, centre, *engine.moments(columns, lo, hi, centre), columns)
+
+
+def _rejected(
+    x: Floats, columns: Floats, n: Ints, lo: Ints, hi: Ints
+) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Find the pixels that lost samples, and which frames those are of; `columns` are `x`, sorted."""
     touched = np.flatnonzero((lo > 0) | (hi < n))
     samples, first, last = pick(x, touched), lo[touched], hi[touched]
     low = samples < columns[first, touched]
@@ -155,4 +198,4 @@ def _by_rank(x: Floats, columns: Floats, n: Ints, lo: Ints, hi: Ints) -> Kept:
         np.put_along_axis(rank, order, np.arange(len(x))[:, None], axis=0)
         low[:, tied] = rank < first[tied]
         high[:, tied] = (rank >= last[tied]) & (rank < n[touched][tied])
-    return Kept(columns, lo, hi, lo, n - hi, touched, low, high)
+    return touched, low, high

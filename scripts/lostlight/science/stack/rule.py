@@ -11,7 +11,9 @@ from lostlight.core.errors import ConfigError
 
 Floats = NDArray[np.float32]
 ReadRows = Callable[[int, int, int, Floats], object]
-"""``read_rows(frame, y0, y1, out)`` fills `out`, shape (y1 - y0, nx), with rows of a frame; NaN where invalid."""
+"""``read_rows(frame, y0, y1, out)`` fills `out`, shape (y1 - y0, nx), with rows of a frame; NaN where invalid.
+
+Where it gives True, every sample is known to be finite."""
 
 COMBINES = ("mean", "median", "aawa")
 REJECTS = (

@@ -9,9 +9,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from lostlight.science.stack.columns import F, Floats, Ints, at_rank, median, spread
-from lostlight.science.stack.engine import CLAMP, CONSISTENT, Engine
-from lostlight.science.stack.rule import NoiseModel
+from lostlight.science.stack.columns import F, Floats, Ints, median, spread
+from lostlight.science.stack.engine import CONSISTENT, Engine
+from lostlight.science.stack.look import Look, reach
+from lostlight.science.stack.rule import SHORTEST, NoiseModel, Rule
 
 Measure = Callable[[Floats, Ints, Ints, NDArray[np.intp]], tuple[Floats, Floats]]
 """``measure(x, lo, hi, at)``; `at` are the places of these columns in their chunk."""
@@ -52,9 +53,13 @@ def modelled(noise: NoiseModel) -> Measure:
 
     def measure(x: Floats, lo: Ints, hi: Ints, at: NDArray) -> tuple[Floats, Floats]:
         centre = median(x, lo, hi)
-        return centre, np.sqrt(noise.variance(centre)).astype(F)
+        return centre, _modelled(noise, centre)
 
     return measure
+
+
+def _modelled(noise: NoiseModel, centre: Floats) -> Floats:
+    return np.sqrt(noise.variance(centre)).astype(F)
 
 
 def frozen(width: Floats) -> Measure:
@@ -62,30 +67,47 @@ def frozen(width: Floats) -> Measure:
     return lambda x, lo, hi, at: (median(x, lo, hi), width[at])
 
 
-def certainly_whole(
-    engine: Engine, x: Floats, n: Ints, centre: Floats, width: Floats, thresholds: tuple[float, float]
-) -> NDArray[np.bool_]:
+def suspects(seen: Look, n: Ints, rule: Rule, measure: Measure) -> NDArray[np.intp]:
+    """Give the numbers of the columns that a first pass may take something from."""
+    if rule.reject == "winsorized":
+        outside = ~_certainly_whole(seen, n, rule.thresholds)
+    else:
+        centre, width = _at_first(seen, n, rule, measure)
+        low, high = rule.thresholds
+        outside = (centre - seen.smallest > F(low) * width) | (seen.largest - centre > F(high) * width)
+    return np.flatnonzero(outside & (n >= SHORTEST))
+
+
+def _at_first(seen: Look, n: Ints, rule: Rule, measure: Measure) -> tuple[Floats, Floats]:
+    """Centre and width of all samples; most are known from the look."""
+    if rule.reject == "sigma":
+        return seen.centre, spread(seen.first, seen.second, n, 1)
+    if rule.reject in ("sigma_once", "kappa"):
+        return (seen.centre + seen.first / n).astype(F), spread(seen.first, seen.second, n, 0)
+    if rule.reject == "noise_model":
+        return seen.centre, _modelled(rule.noise, seen.centre)
+    return measure(seen.columns, np.zeros_like(n), n, np.arange(n.size))
+
+
+def _certainly_whole(seen: Look, n: Ints, thresholds: tuple[float, float]) -> NDArray[np.bool_]:
     """Tell where winsorized rejection can reject nothing, without iterating.
 
     The map from one sigma of the iteration to the next never falls, as clamping is a contraction. So where both the
     first sigma and the image of t are at least t, every iterate is; t is the sigma at which the outermost goes.
     """
-    low, high = thresholds
-    t = np.maximum((at_rank(x, n - 1) - centre) / F(high), (centre - x[0]) / F(low))
-    image = CONSISTENT * spread(*engine.clamped(x, np.zeros_like(n), n, centre, CLAMP * t), n, 1)
-    return (width >= t) & (image >= t)
+    t = reach(seen, thresholds)
+    image = CONSISTENT * spread(seen.clamped_first, seen.clamped_second, n, 1)
+    return (spread(seen.first, seen.second, n, 1) >= t) & (image >= t)
 
 
-def line_noise(engine: Engine, x: Floats, n: Ints, nx: int) -> Floats:
+def line_noise(seen: Look, n: Ints, nx: int) -> Floats:
     """Width of averaged sigma clipping: noise that grows with the root of the level, measured on each image line.
 
     IRAF imcombine avsigclip: g squared is the sum over a line of (x - a)^2 / max(1, a), over its degrees of freedom;
     the width of a pixel is g times the root of max(1, a). Here a is the median.
     """
-    centre = median(x, np.zeros_like(n), n)
-    level = np.maximum(centre, 1).astype(np.float64)
-    _, second = engine.moments(x, np.zeros_like(n), n, centre)
-    share = np.where(n > 1, second / level, 0).reshape(-1, nx)
+    level = np.maximum(seen.centre, 1).astype(np.float64)
+    share = np.where(n > 1, seen.second / level, 0).reshape(-1, nx)
     freedom = np.maximum(n - 1, 0).reshape(-1, nx).sum(axis=1)
     gain2 = np.array([line.sum() for line in share]) / np.maximum(freedom, 1)
     return np.sqrt(np.repeat(gain2, nx) * level).astype(F)
