@@ -70,9 +70,12 @@ def test_a_sentence_for_every_run():
     empty = {"lights": [], "masters": [], "bad_pixels": [], "warnings": []}
     assert calibration.sentence(empty) == "0 lights were calibrated with no masters. Nothing odd was noticed."
     light = {"masters": {}, "inputs": []}
-    two = {**empty, "lights": [light], "masters": [{"kind": "bias", "inputs": []}] * 2, "warnings": [1]}
+    two = {**empty, "lights": [light], "masters": [{"id": "b", "kind": "bias", "inputs": []}] * 2, "warnings": [1]}
     said = "1 light was calibrated with 2 master biases. None of them was flat-fielded. 1 warning."
     assert calibration.sentence(two) == said
+    lights = [{"masters": {"bpm": "bad_pixels", "bias": "b", "flat": name}, "inputs": []} for name in ("R", "R", "V")]
+    said = "3 lights were calibrated with 2 master biases and 2 masters of the library. 1 warning."
+    assert calibration.sentence({**two, "lights": lights}) == said
     mixed = {**empty, "lights": [light, {**light, "masters": {"flat": "f"}}]}
     assert "1 of them had no flat." in calibration.sentence(mixed)
 

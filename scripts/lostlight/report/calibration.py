@@ -71,7 +71,7 @@ def headline(report: Mapping[str, Any]) -> dict[str, Fact]:
 def sentence(report: Mapping[str, Any]) -> str:
     """Say in one sentence what was done."""
     numbers = headline(report)
-    made = _list([_count(n, kind) for kind, n in _kinds(report).items()]) or "no masters"
+    made = _list([*(_count(n, kind) for kind, n in _kinds(report).items()), *_kept(report)]) or "no masters"
     without = _missing(report)
     gap = f" {without}" if without else ""
     n = numbers["n_warnings"]
@@ -84,6 +84,13 @@ def sentence(report: Mapping[str, Any]) -> str:
 def _kinds(report: Mapping[str, Any]) -> dict[str, int]:
     kinds = [unit["kind"] for unit in report["masters"]]
     return {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
+
+
+def _kept(report: Mapping[str, Any]) -> list[str]:
+    """Count the masters that lights took and the run did not make."""
+    used = {name for light in report["lights"] for role, name in light["masters"].items() if role != "bpm"}
+    n = len(used - {unit["id"] for unit in report["masters"]})
+    return [f"{n} {'master' if n == 1 else 'masters'} of the library"] if n else []
 
 
 def _missing(report: Mapping[str, Any]) -> str:
