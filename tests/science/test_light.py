@@ -158,8 +158,11 @@ def test_what_has_no_value_is_told():
 
 def test_what_was_mended_in_a_master_was_not_mended_in_the_light():
     recipe = full_recipe()
-    recipe.flat.dq[3, 4] = dq("HOT", "INTERPOLATED")
-    assert calibrate_light(raw_frame(), recipe).dq[3, 4] & dq("HOT", "INTERPOLATED") == dq("HOT")
+    assert recipe.bad[3, 4] == recipe.dark.dq[3, 4] == recipe.dark.dq[3, 5] == recipe.bad[3, 5] == 0
+    recipe.dark.dq[3, 4] = recipe.flat.dq[3, 5] = dq("HOT", "INTERPOLATED")
+    told = calibrate_light(raw_frame(), recipe).dq & dq("HOT", "INTERPOLATED")
+    assert told[3, 4] == dq("HOT")  # its dark current is still in the light
+    assert told[3, 5] == 0  # the flat is as good as elsewhere
 
 
 def test_a_master_of_another_shape_is_refused():

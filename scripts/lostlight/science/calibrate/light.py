@@ -191,10 +191,13 @@ def _divide(
 
 
 def _flag(raw: NDArray[np.generic], recipe: Recipe, lost: NDArray[np.bool_], dq: NDArray[np.uint16]) -> None:
-    for plane in (recipe.bad, *(master.dq for master in (recipe.bias, recipe.dark, recipe.flat) if master is not None)):
+    for plane in (recipe.bad, *(master.dq for master in (recipe.bias, recipe.dark) if master is not None)):
         if plane is not None:
             dq |= plane
     dq &= ~np.uint16(bits("INTERPOLATED"))  # what was mended in a master was not mended in the light
+    if recipe.flat is not None and recipe.flat.dq is not None:
+        # a hot pixel that was mended in the flat is as good a divisor as any
+        dq |= np.where(recipe.flat.dq & bits("INTERPOLATED"), 0, recipe.flat.dq).astype(np.uint16)
     for name, where in (
         ("SATURATED", raw >= recipe.saturate_adu),
         ("NONLINEAR", raw >= recipe.nonlinear_adu),

@@ -49,7 +49,8 @@ def _of_master(kind: str, planes: stored.StoredPlanes, header: Header, params: C
         found = hot.map_of_flat(planes.data, bayerpat=pattern) | (told & np.uint16(bits.dq("COLD")))
         return found if cosmetic.cold_sigma is not None else np.zeros_like(found)
     found = hot.map_of_master(planes.data, cosmetic.hot_sigma, cosmetic.cold_sigma, bayerpat=pattern)
-    return found | (told & np.uint16(bits.dq("UNSTABLE")))
+    # hot and cold pixels that were mended in the master are told by its bits alone
+    return found | (told & np.uint16(bits.dq("HOT", "COLD", "UNSTABLE")))
 
 
 def _of_lights(unit: Unit, params: CalibrateParams, out: Outputs) -> NDArray[np.uint16]:
