@@ -1,6 +1,6 @@
 """Time what Lostlight does beside what does it elsewhere, in one run, and print the ratios.
 
-usage: python scripts/dev/bench.py [--full] [NAME ...]      NAME: chain, match, flat, stack, light, cosmetic
+usage: python scripts/dev/bench.py [--full] [NAME ...]      NAME: one of BENCHES
 """
 
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from benches import chain, cosmetic, flat, light, match, stack
+from benches import chain, cosmetic, flat, light, match, night, stack, startup
 
 BENCHES = {
     "chain": chain.rows,
@@ -18,6 +18,8 @@ BENCHES = {
     "stack": stack.rows,
     "light": light.rows,
     "cosmetic": cosmetic.rows,
+    "night": night.rows,
+    "startup": startup.rows,
 }
 
 
