@@ -101,17 +101,20 @@ def remove(place: Workplace, unit: Unit, keep: Container[str] = ()) -> None:
             place.product(unit, role).unlink(missing_ok=True)
 
 
+def sweep(place: Workplace, unit: Unit) -> None:
+    """Remove what killed processes left of a unit, done or not."""
+    for left in (place.step_folder / ".staging").glob(f"{unit.id}@*"):
+        if not _is_alive(int(left.name.rpartition("@")[2])):
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def staging(place: Workplace, unit: Unit) -> Path:
-    """Make a folder for this process alone, and sweep those that killed processes left.
+    """Make a folder for this process alone.
 
     An orphan of a killed run may still be at work on the same unit; each has its own folder, and both promote the
     same bytes.
     """
-    parent = place.step_folder / ".staging"
-    for left in parent.glob(f"{unit.id}@*"):
-        if not _is_alive(int(left.name.rpartition("@")[2])):
-            shutil.rmtree(left, ignore_errors=True)
-    own = parent / f"{unit.id}@{os.getpid()}"
+    own = place.step_folder / ".staging" / f"{unit.id}@{os.getpid()}"
     own.mkdir(parents=True)
     return own
 

@@ -49,6 +49,7 @@ def work(place: Workplace, units: Sequence[Unit]) -> list[tuple[UnitRecord, Timi
 
 def _begin(place: Workplace, unit: Unit) -> dict[str, Any]:
     """What a record says of a unit before anything is done."""
+    products.sweep(place, unit)
     inputs = products.hash_inputs(place, unit)
     fingerprint = _fingerprint(place, unit, inputs)
     return {"id": unit.id, "facts": dict(unit.facts), "inputs": inputs, "fingerprint": fingerprint}

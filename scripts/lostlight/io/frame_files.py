@@ -159,7 +159,7 @@ def _check_whole(path: Path, source: Path | bytes) -> None:
         if not begins.startswith(b"SIMPLE"):
             raise broken(f"{path.name} is not a FITS file: it begins with {begins!r}")
         with _hdus(path, source, packed=True) as hdus:
-            ends = [hdu.fileinfo()["datLoc"] + hdu.size for hdu in hdus]
+            ends = _ends(path, hdus)
         for number, needed in enumerate(ends):
             if needed > size:
                 said = f"{path.name} breaks off at byte {size}: HDU {number} needs {needed} bytes"
@@ -168,6 +168,18 @@ def _check_whole(path: Path, source: Path | bytes) -> None:
         stream.seek(-(-ends[-1] // _BLOCK) * _BLOCK)
         if stream.read(8) == b"XTENSION":
             raise broken(f"{path.name} breaks off at byte {size}, in the header of HDU {len(ends)}", offset=size)
+
+
+def _ends(path: Path, hdus: fits.HDUList) -> list[int]:
+    """Give the byte after the pixels of each HDU; sides below zero would have astropy read the same HDU for ever."""
+    ends, last = [], -1
+    for number, hdu in enumerate(hdus):
+        start, n_bytes = hdu.fileinfo()["hdrLoc"], hdu.size
+        if start <= last or n_bytes < 0:
+            raise broken(f"{path.name} is damaged: HDU {number} has an impossible size", hdu=number)
+        last = start
+        ends.append(hdu.fileinfo()["datLoc"] + n_bytes)
+    return ends
 
 
 def _is_frame_hdu(hdu: Any) -> bool:
