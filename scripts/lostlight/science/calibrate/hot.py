@@ -1,12 +1,13 @@
 """Hot and cold pixels, and bad columns and rows: found in masters, or in lights that drift over them."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lostlight.science.calibrate.bad_lines import bad_columns
-from lostlight.science.calibrate.local_median import around, local_median
+from lostlight.science.calibrate.local_median import WORTH_COMPILING_PX, around, local_median
 from lostlight.science.calibrate.tiles import tile_centers, tile_edges, tile_medians
 from lostlight.science.calibrate.trouble import Warn, refuse, warn
 from lostlight.vocab.bits import dq
@@ -130,6 +131,7 @@ def stationary(
     if n_frames < 3:
         raise refuse("CAL108", f"{n_frames} lights cannot tell hot pixels from stars; three can")
     step = 2 if bayerpat else 1
+    backend: Literal["auto", "numba"] = "numba" if n_frames * shape[0] * shape[1] > WORTH_COMPILING_PX else "auto"
     residual, steady = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=bool)
     halo = 2 * step
     rows = max(_BAND_PX // (n_frames * shape[1]), 16)
@@ -139,7 +141,7 @@ def stationary(
         band = np.empty((n_frames, last - first, shape[1]), dtype=np.float32)
         for frame in range(n_frames):
             read_rows(frame, first, last, band[frame])
-            band[frame] -= local_median(band[frame], step)
+            band[frame] -= local_median(band[frame], step, backend)
         residual[y0:y1], steady[y0:y1] = _middle_of_frames(band[:, y0 - first : y1 - first])
     thresholds = ((hot_sigma, 1, dq("HOT")), (cold_sigma, -1, dq("COLD")))
     found = np.where(steady, _flag(residual, thresholds, step), np.uint16(0))

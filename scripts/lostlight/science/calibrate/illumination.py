@@ -135,7 +135,7 @@ def robust_fit(terms: NDArray, values: NDArray) -> tuple[NDArray[np.float64], ND
         previous, found = found, np.linalg.lstsq(terms * roots[:, np.newaxis], values * roots, rcond=None)[0]
         residuals = values - terms @ found
         width = MAD_TO_SIGMA * float(np.median(np.abs(residuals)))
-        if width == 0 or np.allclose(previous, found, rtol=1e-10, atol=0):
+        if width == 0 or np.abs(found - previous).max() < 1e-9 * np.abs(found).max():
             break
         weights = np.clip(1 - (residuals / (_TUKEY * width)) ** 2, 0, None) ** 2
     return found, values - terms @ found

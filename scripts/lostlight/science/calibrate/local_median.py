@@ -1,5 +1,6 @@
 """The median of the neighbourhood of pixels, of their own colour: for every pixel of an image, or for a few."""
 
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Literal
@@ -13,10 +14,13 @@ Places = tuple[NDArray[np.intp], NDArray[np.intp]]
 _REACH = 2
 SIDE = 2 * _REACH + 1
 _FEW = 1 << 16
+COMPILED = "lostlight.science.calibrate.compiled"
+WORTH_COMPILING_PX = 5e7
+"""Pixels from which compiled loops save more than the second and a half that loading the compiler takes."""
 
 
 def local_median(
-    image: NDArray[np.float32], step: int = 1, backend: Literal["numba", "numpy"] = "numba"
+    image: NDArray[np.float32], step: int = 1, backend: Literal["auto", "numba", "numpy"] = "auto"
 ) -> NDArray[np.float32]:
     """Give the median of the 5x5 neighbourhood of every pixel.
 
@@ -27,7 +31,7 @@ def local_median(
     step : int
         1, or 2 for a colour-filter array: neighbours are every second pixel, those of the same colour.
     backend : str
-        numba and numpy give the same bits.
+        numba and numpy give the same bits; auto takes numba where it is loaded, or saves more than loading it takes.
 
     Returns
     -------
@@ -37,7 +41,7 @@ def local_median(
     reach = _REACH * step
     padded = np.pad(np.asarray(image, dtype=np.float32), reach, constant_values=np.nan)
     medians = np.empty(image.shape, dtype=np.float32)
-    _filler(backend)(padded, step, _network(), medians)
+    _filler(backend, image.size)(padded, step, _network(), medians)
     places = np.nonzero(_touched(np.isnan(padded), step))
     medians[places] = median_of_valid(image, places, _REACH, step)[0]
     return medians
@@ -130,8 +134,8 @@ def _touched(missing: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
     return touched
 
 
-def _filler(backend: str) -> Callable[[NDArray, int, NDArray, NDArray], None]:
-    if backend == "numpy":
+def _filler(backend: str, n_px: int) -> Callable[[NDArray, int, NDArray, NDArray], None]:
+    if backend == "numpy" or (backend == "auto" and n_px < WORTH_COMPILING_PX and COMPILED not in sys.modules):
         return _fill
     from lostlight.science.calibrate.compiled import fill_medians
 
