@@ -76,9 +76,14 @@ def find_dust(deviation: NDArray) -> list[Dust]:
         flattened = filled - np.nan_to_num(smooth(filled, free, wide), copy=False)
         flattened[~good] = np.nan
         previous, found = found, _patches(flattened)
-        if found == previous:
+        if [_place(patch) for patch in found] == [_place(patch) for patch in previous]:
             break
     return sorted(found, key=lambda patch: (-patch.depth, patch.y_px, patch.x_px))
+
+
+def _place(patch: Dust) -> tuple[int, int, int]:
+    """Give place and radius to a pixel: what moves less leaves the background as it is."""
+    return round(patch.x_px), round(patch.y_px), round(patch.r_px)
 
 
 def _patches(flattened: NDArray) -> list[Dust]:
