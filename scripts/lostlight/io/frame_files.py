@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from astropy.io import fits
@@ -158,6 +158,9 @@ def _check_whole(path: Path, source: Path | bytes) -> None:
         begins = stream.read(24)
         if not begins.startswith(b"SIMPLE"):
             raise broken(f"{path.name} is not a FITS file: it begins with {begins!r}")
+        stream.seek(0)
+        if not _has_end(stream):
+            raise broken(f"{path.name} breaks off at byte {size}: its header has no end", offset=size)
         with _hdus(path, source, packed=True) as hdus:
             ends = _ends(path, hdus)
         for number, needed in enumerate(ends):
@@ -168,6 +171,14 @@ def _check_whole(path: Path, source: Path | bytes) -> None:
         stream.seek(-(-ends[-1] // _BLOCK) * _BLOCK)
         if stream.read(8) == b"XTENSION":
             raise broken(f"{path.name} breaks off at byte {size}, in the header of HDU {len(ends)}", offset=size)
+
+
+def _has_end(stream: BinaryIO) -> bool:
+    """Read a header up to its last card; tell whether there is one."""
+    while len(record := stream.read(_BLOCK)) == _BLOCK:
+        if any(record[place : place + 8] == b"END     " for place in range(0, _BLOCK, 80)):
+            return True
+    return False
 
 
 def _ends(path: Path, hdus: fits.HDUList) -> list[int]:
