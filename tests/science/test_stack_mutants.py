@@ -38,10 +38,10 @@ MUTANTS = (
     Mutant("stack/columns.py", "second - first * first / n", "second", "spread about the median, not about the mean"),
     Mutant("stack/network.py", "for i in range(n - d)", "for i in range(n - d - 1)", "a comparator is missing"),
     Mutant("stack/network.py", "if len(x) > LARGEST:", "if len(x) < 0:", "no sort of many samples, but a network"),
-    Mutant("stack/clip.py", "F(thresholds[0]) * width, F(thresholds[1])", "F(thresholds[1]) * width, F(thresholds[0])",
+    Mutant("stack/trim.py", "F(thresholds[0]) * width, F(thresholds[1])", "F(thresholds[1]) * width, F(thresholds[0])",
            "thresholds swapped"),
     Mutant("stack/clip.py", "new_hi - new_lo >= SHORTEST)", "new_hi - new_lo > len(x))", "one pass alone"),
-    Mutant("stack/clip.py", "distance <= furthest", "distance < furthest", "ties are not put back"),
+    Mutant("stack/trim.py", "distance <= furthest", "distance < furthest", "ties are not put back"),
     Mutant("stack/clip.py", "share = n / n_frames", "share = 1.0 + 0 * n", "minmax of missing samples"),
     Mutant("stack/clip.py", "t.ppf(1 - alpha / (2 * n), n - 2)", "t.ppf(1 - alpha / n, n - 2)", "one-sided limit"),
     Mutant("stack/clip.py", "low = mean - below > above - mean", "low = mean - below < above - mean", "wrong end"),
@@ -49,12 +49,16 @@ MUTANTS = (
     Mutant("stack/clip.py", "np.where(low | high, median(x, zero, n), x)", "np.where(low | high, F(0), x)", "replaced"),
     Mutant("stack/widths.py", "F(1.4826)", "F(1)", "raw median absolute deviation"),
     Mutant("stack/widths.py", "spread(first, second, hi - lo, 0)", "spread(first, second, hi - lo, 1)", "kappa"),
-    Mutant("stack/widths.py", "(width >= t) & (image >= t)", "width >= t", "half of the certificate"),
+    Mutant("stack/widths.py", " & (image >= t)", "", "half of the certificate"),
+    Mutant("stack/look.py", "(seen.largest - seen.centre) / high", "(seen.largest - seen.centre) / low", "reach"),
     Mutant("stack/widths.py", "np.maximum(n - 1, 0)", "np.maximum(n, 0)", "degrees of freedom of a line"),
     Mutant("stack/engine.py", "F(1.134)", "F(1.0)", "winsorized sigma is not a Gaussian's"),
     Mutant("stack/engine.py", "np.minimum(bound[going], CLAMP * width[going])", "CLAMP * width[going]", "unclamped"),
     Mutant("stack/compiled.py", "bound[p] = min(bound[p], CLAMP * width[p])", "bound[p] = CLAMP * width[p]", "twin"),
     Mutant("stack/compiled.py", "second[p] = b if a < b else a", "second[p] = b", "half an exchange"),
+    Mutant("stack/compiled.py", "floor, F(thresholds[0]) * width", "floor, F(thresholds[1]) * width", "threshold"),
+    Mutant("stack/compiled.py", ">= floor[p] and nearest > furthest", ">= floor[p]", "ties in loops"),
+    Mutant("stack/compiled.py", "- middle > above[p]", "- middle >= above[p]", "a bound that is no bound"),
     Mutant("stack/masks.py", "np.pi / 2)), \"siril\"", "2 / np.pi)), \"siril\"", "width of residuals"),
     Mutant("stack/masks.py", "(n * (n * n - 1) / 12)", "(len(y) * (len(y) ** 2 - 1) / 12)", "stale ranks, as Siril's"),
     Mutant("stack/masks.py", "noise.variance(centre / scales + offsets)", "noise.variance(centre)", "noise of a flat"),
@@ -89,7 +93,7 @@ MUTANTS = (
     Mutant("calibrate/hot.py", "BLIND = 0.5", "BLIND = 0.9", "half-blind pixels"),
     Mutant("calibrate/flat.py", "relative >= min_value", "relative >= 0", "no guard against dark flats"),
     Mutant("calibrate/flat.py", "uncert <= max_error * np.abs(data)", "uncert <= np.abs(data)", "noisy flats"),
-    Mutant("calibrate/flat.py", "np.where(valid, data / over, 1)", "data / over", "invented light"),
+    Mutant("calibrate/flat.py", "np.where(valid, data / over, ", "np.where(True, data / over, ", "invented light"),
     Mutant("calibrate/levels.py", "np.isfinite(data) & ~bad", "np.isfinite(data)", "masked pixels move the level"),
     Mutant("calibrate/levels.py", "slice(n // 4, n - n // 4)", "slice(0, n - n // 4)", "the centre is a corner"),
     Mutant("calibrate/sections.py", "Section(x1 - 1, x2, y1 - 1, y2)", "Section(x1, x2, y1 - 1, y2)", "first column"),
@@ -124,13 +128,15 @@ class Stack:
             sys.path.remove(str(folder))
             for loaded in [key for key in sys.modules if key.startswith(name)]:
                 del sys.modules[loaded]
+        engines = {"numpy": self.engine.NUMPY, "numba": self.compiled.NUMBA}
+        self.combine.backends.choose = lambda backend, rule, n_samples: engines[backend]
 
     def combined(self, cube, combine="mean", rule=(), **options):
         def read_rows(frame, y0, y1, out):
             out[:] = cube[frame, y0:y1]
 
         rule = self.rule.Rule(combine, **dict(rule))
-        return self.combine.combine(len(cube), cube.shape[1:], read_rows, rule, backend="numpy", **options)
+        return self.combine.combine(len(cube), cube.shape[1:], read_rows, rule, **{"backend": "numpy", **options})
 
 
 def module(folder, file, mutant=None):
@@ -221,6 +227,17 @@ def check_twin(stack):
     clamped = (engine.clamped(x, lo, hi, centre, bound) for engine in (numpy, loops))
     for one, other in zip(*clamped, strict=True):
         assert one.tobytes() == other.tobytes()
+    cube = np.round(scene(9, 12))
+    cube[:4, 0, 0], cube[4:, 0, 0] = 290, (300, 300, 300, 310, 310)
+    for rule in (
+        {"reject": "sigma", "low": 1.2, "high": 0.8, "minkeep": 5},
+        {"reject": "winsorized", "low": 1.5, "high": 2.5},
+        {"reject": "noise_model", "low": 1, "high": 1, "minkeep": 1, "noise": stack.rule.NoiseModel(10, 1, 1e9)},
+        {"reject": "none"},
+    ):
+        one, other = (stack.combined(cube, rule=rule, backend=backend) for backend in ("numpy", "numba"))
+        for name in ("data", "n_low", "n_high", "sigma"):
+            assert getattr(one, name).tobytes() == getattr(other, name).tobytes(), (rule, name)
     _, width = stack.widths.about_median(numpy, x, lo, hi, None)
     assert numpy.winsorize(x, lo, hi, centre, width).tobytes() == loops.winsorize(x, lo, hi, centre, width).tobytes()
 
