@@ -11,8 +11,9 @@ from tests.steps import test_calibration_stacks as stacks
 
 from lostlight.core.errors import LostlightError
 from lostlight.core.params import CalibrateParams
+from lostlight.io import fits as fits_io
 from lostlight.library_cli import library
-from lostlight.sim.camera_design import Scene
+from lostlight.sim.camera_design import Scene, Shot
 from lostlight.vocab.bits import dq
 
 CASES: set[str] = {f"{kind}.{knob}" for kind in STACKS for knob in stacks.SHOWN}
@@ -267,6 +268,21 @@ def test_the_factor_of_a_dark(night, tmp_path):
     assert factor(scale="optimize") == pytest.approx(2, rel=0.02)  # the pixels say that it was not warmer
     assert factor() == factor(scale="optimize")
     path.unlink()
+
+
+def test_darks_at_three_temperatures_tell_how_their_current_grows(tmp_path):
+    made = Night(tmp_path, doubling_c=4.5, hot_fraction=0.1, hot_e_s=(4.0, 40.0), glow_e_s=0.0, n_dark=0, n_flat=0,
+                 n_flat_dark=0, n_light=1, rts_fraction=0.0)  # fmt: skip
+    for temp_c in (-16.0, -5.0, 2.0):
+        for index in range(3):
+            raw = made.camera.take(Shot("dark", index, 120.0, temp_c))
+            fits_io.write_image(made.raw / "dark" / f"dark_{temp_c:+.0f}_{index}.fits", raw.data, raw.header)
+    run = made.run(dark={"mode": "scaled", "scale": "temperature"}, **PLAIN)
+    head, dark = run.header(LIGHT), run.told(LIGHT)["masters"]["dark"]
+    from_c = run.header(dark)["CCD-TEMP"]
+    assert head["DARKSCAL"] == pytest.approx(2 ** ((head["CCD-TEMP"] - from_c) / 4.5), rel=0.05)
+    fixed = made.run(dark={"mode": "scaled", "scale": "exposure"}, **PLAIN)
+    assert fixed.header(LIGHT)["DARKSCAL"] == 1
 
 
 @shows("dark.exposures_s")

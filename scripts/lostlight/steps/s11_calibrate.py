@@ -10,6 +10,7 @@ from lostlight.steps.calibrating.bad_pixels import bad_pixels
 from lostlight.steps.calibrating.bias import bias
 from lostlight.steps.calibrating.dark import dark
 from lostlight.steps.calibrating.flat import flat
+from lostlight.steps.calibrating.law import law
 from lostlight.steps.calibrating.leaving_out import without_bad_frames
 from lostlight.steps.calibrating.light import light
 from lostlight.steps.calibrating.rate import rate
@@ -22,6 +23,7 @@ _KINDS: dict[str, Callable[[Unit, CalibrateParams, Outputs], Result]] = {
     "dark": dark,
     "flat_dark": dark,
     "rate": rate,
+    "law": law,
     "flat": flat,
     "supplied": supplied,
     "bpm": bad_pixels,

@@ -126,7 +126,7 @@ class DarkParams(StackParams):
     exp_tolerance: float = Field(0.02, ge=0, le=0.5)
     """largest relative difference of exposure of a matched dark, or 0.1 s"""
     doubling_c: float = Field(6, ge=4, le=10)
-    """dark current doubles over this many degrees"""
+    """dark current doubles over this many degrees; darks at three temperatures tell it themselves"""
     exposures_s: tuple[Positive, ...] = ()
     """exposures that multipoint rates are fitted to; empty means all there are"""
     glow: Literal["matched", "two_component", "model", "off"] = "matched"

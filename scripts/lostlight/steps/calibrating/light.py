@@ -28,6 +28,7 @@ from lostlight.science.calibrate.trouble import Warn
 from lostlight.steps.calibrating import product
 from lostlight.steps.calibrating.choice import gain_of, read_noise_of
 from lostlight.steps.calibrating.given import Master, Raw, bias_of, header, master, positive, raws, reader
+from lostlight.steps.calibrating.law import doubling_c
 from lostlight.steps.calibrating.levels import pedestal, saturation
 from lostlight.steps.calibrating.raw import Trimmed
 from lostlight.steps.calibrating.scaling import Exposed, Scaled, scaled
@@ -66,7 +67,8 @@ def light(unit: Unit, params: CalibrateParams, out: Outputs) -> Result:
     rdnoise = read_noise_of([frame], camera, _measured_read_noise(work))
     if work.does("bias"):
         work.counts = unbanded(work.counts, work.masters["bias"])
-    factor = scaled(_exposed(work, params, gain, rdnoise), work.masters.get("dark"), params)
+    exposed = _exposed(work, params, gain, rdnoise)
+    factor = scaled(exposed, work.masters.get("dark"), params, doubling_c(unit, params))
     work.warnings += factor.warnings
     done = calibrate_light(work.counts, _recipe(work, params, factor, gain, rdnoise))
     planes, n_repaired = _cosmetic(work, params, done)

@@ -50,8 +50,10 @@ class Exposed:
         return bool(self.frame.bayerpat)
 
 
-def scaled(light: Exposed, dark: Master | None, params: CalibrateParams) -> Scaled:
+def scaled(light: Exposed, dark: Master | None, params: CalibrateParams, doubling_c: float) -> Scaled:
     """Fit the master dark to a light, as the mode of the configuration says.
+
+    `doubling_c` are the degrees over which its current doubles.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def scaled(light: Exposed, dark: Master | None, params: CalibrateParams) -> Scal
     if own.mode == "matched":
         return Scaled(dark.planes, Scale(1.0, 0.0, 0, True, "matched dark"))
     taken = _like(light.frame, dark)
-    expected = _expected(light.frame, taken, own)
+    expected = _expected(light.frame, taken, own, doubling_c)
     if own.mode == "rate":
         return Scaled(dark.planes, _known(expected, light.frame))
     if own.glow == "two_component":
@@ -107,14 +109,14 @@ def _regrown(dark: Planes, surface: Floats, share: float) -> Planes:
     return replace(dark, data=dark.data + surface * np.float32(share - 1))
 
 
-def _expected(light: Frame, dark: Frame, own: DarkParams) -> Scale:
+def _expected(light: Frame, dark: Frame, own: DarkParams, doubling_c: float) -> Scale:
     if own.scale == "fixed":
         return Scale(own.factor, 0.0, 0, True, "fixed")
     if own.scale == "exposure":
         return Scale(_exposures(light, dark), 0.0, 0, True, f"exposures {light.exptime_s:g} s / {dark.exptime_s:g} s")
     if own.scale == "temperature":
         light = replace(light, exptime_s=dark.exptime_s)
-    return dark_scale.prior(light, dark, own.doubling_c)
+    return dark_scale.prior(light, dark, doubling_c)
 
 
 def _exposures(light: Frame, dark: Frame) -> float:

@@ -12,11 +12,13 @@ from lostlight.core.params.calibrate import CalibrateParams
 from lostlight.core.step import Take, Unit
 from lostlight.report.calibration_pictures import LIGHTS_SHOWN
 from lostlight.science.calibrate.cosmics import ENOUGH_LIGHTS
+from lostlight.science.calibrate.dark_rate import MIN_TEMPERATURES
 from lostlight.science.calibrate.frame import Frame
 from lostlight.science.calibrate.groups import Group, temperature, trimmed_shape
 from lostlight.steps.calibrating import product
 from lostlight.steps.calibrating.former import BEFORE, NOW, predecessors
 from lostlight.steps.calibrating.given import RAW, told
+from lostlight.steps.calibrating.law import ROLE as LAW
 from lostlight.steps.calibrating.planning import Planned, planned, settings_of
 from lostlight.vocab.plan import MASTER, ROLES, SYNTHETIC, PlanRow
 
@@ -39,13 +41,15 @@ def _work(done: Planned, params: CalibrateParams) -> list[Unit]:
     masters = {group.id: group for group in done.plan.groups if group.kind != "light"}
     made = {name: _master(done, group, rows[name]) for name, group in masters.items() if group.source != "library"}
     rates = _rates(masters, params)
-    made |= {unit.id: unit for unit in rates.values()}
+    laws = _laws(masters, params)
+    made |= {unit.id: unit for unit in (*rates.values(), *laws.values())}
     maps: dict[tuple[object, ...], Unit] = {}
     lights = []
     for group in (group for group in done.plan.groups if group.kind == "light"):
         bad = maps.setdefault(_detector(group.like), _map(done, group.like, masters, params, len(maps)))
         facts = {"kind": "light", "group": group.id, "n_lights": min(len(group.frames), ENOUGH_LIGHTS)}
         lights += [_light(done, rows[frame_id], facts, rates, bad) for frame_id in group.frames]
+    lights = [_lawful(unit, laws) for unit in lights]
     return [*made.values(), *(unit for unit in maps.values() if unit.facts), *lights]
 
 
@@ -111,6 +115,32 @@ def _rates(masters: dict[str, Group], params: CalibrateParams) -> dict[str, Unit
     return found
 
 
+def _laws(masters: dict[str, Group], params: CalibrateParams) -> dict[str, Unit]:
+    """Fit one law of temperature to the darks of a camera at three temperatures or more; gives the unit by dark."""
+    if params.dark.mode != "scaled" or params.dark.scale not in ("auto", "temperature"):
+        return {}
+    families: list[list[Group]] = []
+    for group in (group for group in masters.values() if group.kind == "dark" and np.isfinite(temperature(group.like))):
+        family = next((f for f in families if _are_alike(f[0].like, group.like, np.inf)), None)
+        families.append([group]) if family is None else family.append(group)
+    found = {}
+    for number, family in enumerate(families):
+        if len({round(temperature(group.like)) for group in family}) < MIN_TEMPERATURES:
+            continue
+        takes = {f"dark/{index:03d}": Take(group.id, "master") for index, group in enumerate(family)}
+        unit = Unit(f"dark_law{f'_{number + 1}' * bool(number)}", facts={"kind": "law"}, takes=takes)
+        found |= {group.id: unit for group in family}
+    return found
+
+
+def _lawful(light: Unit, laws: Mapping[str, Unit]) -> Unit:
+    """Let a light take the law of its dark."""
+    dark = light.takes.get("dark")
+    if dark is None or dark.unit not in laws:
+        return light
+    return replace(light, takes={**light.takes, LAW: Take(laws[dark.unit].id, "told", must=False)})
+
+
 def _map(done: Planned, like: Frame, masters: dict[str, Group], params: CalibrateParams, number: int) -> Unit:
     """Plan the map of bad pixels of a detector; a unit without facts stands for none."""
     name = f"bad_pixels{f'_{number + 1}' * bool(number)}"
@@ -140,6 +170,7 @@ def _before(done: Planned, params: CalibrateParams) -> dict[str, Path]:
 
 
 def _report(work: Sequence[Unit], before: Mapping[str, Path]) -> Unit:
+    work = [unit for unit in work if unit.facts["kind"] != "law"]
     takes = {f"{TOLD}{unit.id}": Take(unit.id, "diagnostics", must=False) for unit in work}
     for unit in (*(unit for unit in work if unit.facts["kind"] != "light"), *_shown(work)):
         takes |= {f"{role}/{unit.id}": Take(unit.id, role, must=False) for role in PICTURES}
