@@ -31,6 +31,7 @@ from lostlight.vocab.steps import FRAMES, STEPS, SURVEY, WHOLE, rule
 
 ROOT = Path(__file__).resolve().parents[1]
 DONE = re.compile(r"^(\d+) of (\d+) steps")
+PART = re.compile(r"^11_calibrate: +\d+ % \((\d+) of (\d+)\) ?(.*)")
 STATUS = re.compile(r"non-zero exit status (\d+)")
 ORDER = (*FRAMES, *SURVEY)
 """The steps in the order of work: own frames are made ready before they are searched."""
@@ -169,7 +170,7 @@ def _watch(command: Sequence[str], run_id: str) -> int:
     """Run Snakemake, show how far it is, keep all it says in the log; gives the exit code of the first failed job."""
     log = Path("logs") / run_id / "snakemake.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    status = 0
+    status, done, total, part = 0, 0, 1, 0.0
     with (
         log.open("w") as kept,
         progress.shown(run_id) as report,
@@ -179,7 +180,12 @@ def _watch(command: Sequence[str], run_id: str) -> int:
         for line in process.stdout:
             kept.write(line)
             if found := DONE.match(line):
-                report(int(found[1]), int(found[2]))
+                done, total = int(found[1]), int(found[2])
+                part %= 1
+                report(done + part, total, "")
+            elif found := PART.match(line):
+                part = int(found[1]) / int(found[2])
+                report(done + part, total, found[3])
             elif found := STATUS.search(line):
                 status = status or int(found[1])
             elif line.lstrip().startswith(("lostlight: ", "→", "LockException", "snakemake --unlock")):

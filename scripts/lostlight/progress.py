@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[float, int, str], None]
+"""Called with how much is done, of how much, and the name of what was done last."""
 
 
 @contextmanager
 def shown(title: str, stream: TextIO | None = None) -> Iterator[Progress]:
-    """Give a function ``report(done, total)`` that shows how far the work titled `title` has come."""
+    """Give a function ``report(done, total, name)`` that shows how far the work titled `title` has come."""
     stream = stream or sys.stderr
     if stream.isatty():
         with _bar(title) as report:
@@ -25,20 +26,21 @@ def _bar(title: str) -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    name = TextColumn("{task.fields[name]}", markup=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), name)
     with Bars(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task(title, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+        task = bars.add_task(title, total=None, name="")
+        yield lambda done, total, name: bars.update(task, completed=done, total=total, name=name)
 
 
 def _lines(title: str, stream: TextIO) -> Progress:
     said = -1
 
-    def report(done: int, total: int) -> None:
+    def report(done: float, total: int, name: str) -> None:
         nonlocal said
-        percent = 100 * done // max(total, 1)
+        percent = int(100 * done / max(total, 1))
         if percent > said:
             said = percent
-            print(f"{title}: {percent:3d} % ({done} of {total})", file=stream, flush=True)
+            print(f"{title}: {percent:3d} % ({int(done)} of {total}) {name}".rstrip(), file=stream, flush=True)
 
     return report

@@ -23,7 +23,7 @@ from lostlight.core.waves import provided, waves
 from lostlight.core.work import work
 from lostlight.vocab.steps import PLANT
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Job:
         return folder.parent.name if folder.name == "planted" else folder.name
 
 
-def run(job: Job, progress: Progress = lambda done, total: None) -> Manifest:
+def run(job: Job, progress: Progress = lambda done, total, name: None) -> Manifest:
     """Run a step, or one shard of it, and write its manifest.
 
     Raises
@@ -68,7 +68,7 @@ def run(job: Job, progress: Progress = lambda done, total: None) -> Manifest:
     for record, timing in _waves(place, planned, job):
         records.append(record)
         timings[record.id] = timing
-        progress(len(timings), len(planned))
+        progress(len(timings), len(planned), record.id)
         if record.failure and job.policy.fail_fast:
             break
     manifest = write(job.out, summed(start, _parents(manifests, job), records), timings)

@@ -54,10 +54,14 @@ def test_a_folder_of_frames_becomes_masters_and_lights(calibrated):
 
 
 def test_the_bar_counts_frames_and_masters(calibrated):
-    folder, _ = calibrated
+    folder, done = calibrated
     said = (folder / "logs/mine/11_calibrate.log").read_text()
     n_units = len(load(folder / "data/runs/mine/11_calibrate/manifest.json").units)
-    assert f"11_calibrate: 100 % ({n_units} of {n_units})" in said
+    assert f"11_calibrate: 100 % ({n_units} of {n_units}) calibration" in said
+    shown = re.findall(r"^mine: +(\d+) % \(0 of 1\) (\S+)$", done.stderr, re.M)
+    assert {"master_dark_60s_-10C_g100", "bad_pixels", "light_R_60s_001"} <= {name for _, name in shown}
+    percents = [int(percent) for percent, _ in shown]
+    assert percents == sorted(percents) and percents[0] < 20
 
 
 def test_a_setting_is_a_key_of_the_configuration(calibrated):
@@ -96,7 +100,6 @@ def told(night, tmp_path_factory):
     settings = config.check({"calibrate": {"frames": str(night)}})
     list(chain.walk(settings, run.folder, steps=FRAMES))
     paths = [*run.manifests.values(), run.folder / FRAMES[0] / "manifest.json"]
-    # The package finds its home by the tiles.
     for step_id, params in (("09_summary", SummaryParams()), ("10_package", PackageParams())):
         out = run.folder / step_id / "manifest.json"
         runner.run(runner.Job(step_id=step_id, params=params, out=out, upstream=paths))

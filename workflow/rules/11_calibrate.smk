@@ -18,4 +18,6 @@ rule step11:
         version=version("11_calibrate"),
     shell:
         "python -m lostlight step 11_calibrate "
-        "--out {output} --params {params.spec:q} --workers {threads} --log {log.json} > {log.text} 2>&1"
+        "--out {output} --params {params.spec:q} --workers {threads} --log {log.json} 2>&1"
+        # One job of many minutes: how far it is, for who waits.
+        " | tee {log.text} | awk 'index($0, \" % (\") {{ print; fflush() }}'"
