@@ -46,7 +46,7 @@ MUTANTS = (
     Mutant("stack/clip.py", "t.ppf(1 - alpha / (2 * n), n - 2)", "t.ppf(1 - alpha / n, n - 2)", "one-sided limit"),
     Mutant("stack/clip.py", "low = mean - below > above - mean", "low = mean - below < above - mean", "wrong end"),
     Mutant("stack/clip.py", "SHORTEST - 1, np.minimum", "SHORTEST, np.minimum", "three samples are never clipped"),
-    Mutant("stack/clip.py", "np.where(low | high, median(x, zero, n), x)", "np.where(low | high, F(0), x)", "replaced"),
+    Mutant("stack/clip.py", "np.where(outside, median(x, zero, n), x)", "np.where(outside, F(0), x)", "replaced"),
     Mutant("stack/widths.py", "F(1.4826)", "F(1)", "raw median absolute deviation"),
     Mutant("stack/widths.py", "spread(first, second, hi - lo, 0)", "spread(first, second, hi - lo, 1)", "kappa"),
     Mutant("stack/widths.py", " & (image >= t)", "", "half of the certificate"),

@@ -202,3 +202,12 @@ def test_percentile_leaves_pixels_at_zero_alone():
 def test_a_rule_without_its_needs_is_refused(wrong):
     with pytest.raises(ConfigError):
         Rule(**wrong)
+
+
+@pytest.mark.parametrize("n_frames", [3, 4, 9])
+def test_outliers_that_become_medians_count_once(n_frames):
+    cube = scene(n_frames, seed=n_frames)
+    result = stacked(cube, Rule(reject="kappa_median", low=0.3, high=0.4))
+    gone = result.n_low.astype(int) + result.n_high
+    assert (gone <= np.isfinite(cube).sum(axis=0)).all()
+    assert gone.sum() == (result.rejected_low + result.rejected_high).sum() > 0

@@ -1,8 +1,10 @@
 """Stacking raw frames: ours, Siril and ccdproc on the same files, results compared; and what memory it takes.
 
-Siril stacks without normalisation into 32 bits and takes 0 for no data, so the simulated frames have none.
+Siril stacks without normalisation into 32 bits and takes 0 for no data, so the simulated frames have none. A process of
+ours keeps its byte code, as every installed Python does, even where the environment says not to write any.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -84,7 +86,8 @@ def stack(files: list[Path], rule: Rule, backend: str) -> Combined:
 def whole(folder: Path, files: list[Path], rule: Rule) -> None:
     """Stack in a process of its own, from start to the file saved."""
     command = [sys.executable, "-c", WHOLE, rule.combine, rule.reject, folder / "whole.npy", *files]
-    subprocess.run([*map(str, command)], check=True)
+    kept = {**os.environ, "PYTHONPYCACHEPREFIX": str(folder / "bytecode"), "PYTHONDONTWRITEBYTECODE": ""}
+    subprocess.run([*map(str, command)], check=True, env=kept)
 
 
 def best(work: Callable[[], object]) -> tuple[float, object]:

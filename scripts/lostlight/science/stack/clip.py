@@ -107,16 +107,17 @@ def medians_for_outliers(engine: Engine, x: Floats, n: Ints, rule: Rule) -> tupl
     n_low, n_high : ndarray, shape (npix,), int32
         Samples that were replaced below and above.
     """
-    x, zero = x.copy(), np.zeros_like(n)
+    samples, zero = x, np.zeros_like(n)
     n_low, n_high = zero.copy(), zero.copy()
-    valid = np.arange(len(x))[:, None] < n
+    valid = (np.arange(len(x))[:, None] < n) & (n >= SHORTEST)
     for _ in range(rule.passes):
         centre, width = about_mean(engine, x, zero, n, np.arange(n.size))
-        low = valid & (centre - x > F(rule.low) * width) & (n >= SHORTEST)
-        high = valid & (x - centre > F(rule.high) * width) & (n >= SHORTEST)
-        if not (low | high).any():
+        below, above = F(rule.low) * width, F(rule.high) * width
+        outside = valid & ((centre - x > below) | (x - centre > above))
+        if not outside.any():
             break
-        n_low += low.sum(axis=0, dtype=np.int32)
-        n_high += high.sum(axis=0, dtype=np.int32)
-        x = np.sort(np.where(low | high, median(x, zero, n), x), axis=0)
-    return x, n_low, n_high
+        # A median that is replaced again is no sample of its own.
+        n_low = np.maximum(n_low, (valid & (centre - samples > below)).sum(axis=0, dtype=np.int32))
+        n_high = np.maximum(n_high, (valid & (samples - centre > above)).sum(axis=0, dtype=np.int32))
+        x = np.sort(np.where(outside, median(x, zero, n), x), axis=0)
+    return x, n_low, np.minimum(n_high, n - n_low)

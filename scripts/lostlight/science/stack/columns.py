@@ -14,7 +14,9 @@ F = np.float32
 
 
 def pick(x: NDArray, columns: NDArray) -> NDArray:
-    """Take some columns, by number or by truth; rows stay contiguous, as the sums over planes need."""
+    """Take some columns, by rising numbers or by truth; rows stay contiguous, as the sums over planes need."""
+    if columns.dtype != bool and columns.size == x.shape[1]:
+        return x
     return np.compress(columns, x, axis=1) if columns.dtype == bool else np.take(x, columns, axis=1)
 
 

@@ -187,15 +187,16 @@ def _rejected(
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.bool_]]:
     """Find the pixels that lost samples, and which frames those are of; `columns` are `x`, sorted."""
     touched = np.flatnonzero((lo > 0) | (hi < n))
-    samples, first, last = pick(x, touched), lo[touched], hi[touched]
+    samples, first, last = pick(x, touched), np.minimum(lo[touched], len(x) - 1), hi[touched]
     low = samples < columns[first, touched]
     high = (samples > columns[last - 1, touched]) & (samples < F(np.inf))
     # Where the cut goes through equal samples, those of the first frames count as the lower ones.
-    tied = np.flatnonzero((low.sum(axis=0) != first) | (high.sum(axis=0) != n[touched] - last))
+    n_low, n_high = (np.add.reduce(each, axis=0, dtype=np.int32) for each in (low, high))
+    tied = np.flatnonzero((n_low != lo[touched]) | (n_high != n[touched] - last))
     if tied.size:
         order = np.argsort(pick(samples, tied), axis=0, kind="stable")
         rank = np.empty_like(order)
         np.put_along_axis(rank, order, np.arange(len(x))[:, None], axis=0)
-        low[:, tied] = rank < first[tied]
+        low[:, tied] = rank < lo[touched][tied]
         high[:, tied] = (rank >= last[tied]) & (rank < n[touched][tied])
     return touched, low, high
