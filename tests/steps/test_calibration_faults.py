@@ -198,6 +198,16 @@ def test_frames_between_zero_and_one_are_calibrated_in_their_own_unit(frames, tm
     assert np.median(light(outcome)) * 65535 == pytest.approx(np.median(good), rel=0.01)
 
 
+def test_lights_between_zero_and_one_and_darks_in_counts_do_not_go_together(frames, tmp_path):
+    edit_all(frames, BIASSEC=None, TRIMSEC=None)
+    edit_all(frames, "light", change=lambda data, n: (data / 65535).astype(np.float32))
+    outcome = calibrate(frames, tmp_path / "run")
+    assert re.match(
+        r"CAL104: light_R_60s_000 lies between 0\.0\d+ and .*, master_dark.* about 1\d{3}", str(outcome.error)
+    )
+    assert outcome.error.exit_code == 2
+
+
 def test_hot_pixels_do_not_saturate_a_flat(frames, tmp_path):
     rng = np.random.default_rng(0)
     places = 4 * rng.permutation(10)[:8], 10 + 5 * rng.permutation(10)[:8]

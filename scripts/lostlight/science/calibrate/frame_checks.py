@@ -16,6 +16,7 @@ _SMALL_SAMPLE = {2: 1.196, 3: 1.495, 4: 1.363, 5: 1.206, 6: 1.200, 7: 1.140, 8: 
 _LEVEL_FLOOR = 0.05
 """Shifts of the level below a quarter of a pixel's noise (five of these) change no light that one could see."""
 _BIAS_OF_RANGE = 0.3
+_MORE_THAN_ONE = 10.0
 _HALF_RANGE_ADU = 32768.0
 
 
@@ -117,6 +118,14 @@ def not_blank(frame_id: str, stats: Statistics, full_adu: float = np.inf) -> lis
     if stats.n > 1 and stats.min == stats.max:
         return [warn("CAL206", frame_id, f"all of its pixels are {stats.min:g}: was it read out?", 0.0, 0.0)]
     return []
+
+
+def same_unit(frame_id: str, stats: Statistics, master: str, data: NDArray) -> None:
+    """Refuse counts off pixels that a program has scaled to lie between 0 and 1 (CAL104)."""
+    level = float(np.nanmedian(data))
+    if stats.min >= 0 and stats.max <= 1 and level > _MORE_THAN_ONE:
+        said = f"{frame_id} lies between {stats.min:.3g} and {stats.max:.3g}, {master} about {level:.4g}: another unit"
+        raise refuse("CAL104", said, "export lights and masters alike, all in counts or all from 0 to 1")
 
 
 def many_rejected(rejected: Mapping[str, float]) -> list[Warn]:

@@ -101,6 +101,8 @@ def _opened(unit: Unit, params: CalibrateParams, out: Outputs) -> _Work:
         counts = trimmed.counts(0)
     before = statistics(counts, step_px=2 if frame.bayerpat else 1)
     blank = frame_checks.not_blank(frame.frame_id, before, saturation(frame, params.camera))
+    for each in (masters[role] for role in ("bias", "dark") if role in masters and frame.bitpix < 0):
+        frame_checks.same_unit(frame.frame_id, before, each.name, each.planes.data)
     if bias := bias_of(unit, raw, params, counts.shape):
         masters["bias"] = bias
     available = {*masters} - {"bpm"} | ({"cosmetic"} if "bpm" in masters else set())
