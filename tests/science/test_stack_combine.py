@@ -330,13 +330,14 @@ def test_impossible_noise_is_refused(wrong):
         NoiseModel(*wrong)
 
 
-def test_thousands_of_frames():
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_thousands_of_frames(backend):
     rng = np.random.default_rng(0)
     frame = rng.normal(100, 5, (2, 3)).astype(np.float32)
 
     def read_rows(number, y0, y1, out):
         out[:] = frame[y0:y1] + number % 7
 
-    result = combine(3000, (2, 3), read_rows, Rule(reject="winsorized"), backend="numpy")
+    result = combine(3000, (2, 3), read_rows, Rule(reject="winsorized"), backend=backend)
     assert result.data == pytest.approx(frame + 3, abs=0.01)
     assert (result.n_used == 3000).all()
