@@ -45,9 +45,9 @@ class StackParams(_Levelled):
     reject: Reject = Field("auto", json_schema_extra=BASIC)
     """which samples are left out; auto is noise_model where gain and read noise are known, else winsorized or median"""
     low: Threshold | None = None
-    """threshold below, in widths of the method; empty means its own: 3, or 4 for noise_model"""
+    """threshold below, in widths of the method; empty means its own: 3, or 4 and a little for noise_model"""
     high: Threshold | None = None
-    """threshold above, in widths of the method; empty means its own: 3, or 4 for noise_model"""
+    """threshold above, in widths of the method; empty means its own: 3, or 4 and a little for noise_model"""
     iterations: int | None = Field(None, ge=1, le=50)
     """most passes; empty means until nothing changes, 5 for kappa and kappa_median, 1 for expression"""
     nlow: int = Field(1, ge=0)

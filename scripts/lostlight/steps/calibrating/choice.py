@@ -8,6 +8,7 @@ import numpy as np
 from lostlight.core.params.calibrate import CameraParams, StackParams
 from lostlight.science.calibrate.frame import Frame
 from lostlight.science.calibrate.trouble import Warn, refuse, warn
+from lostlight.science.stack.average import median_excess
 from lostlight.science.stack.expression import compile_expression
 from lostlight.science.stack.rule import NoiseModel, Rule
 
@@ -55,7 +56,8 @@ def rule_of(master: str, stack: StackParams, n_frames: int, noise: NoiseModel | 
     if reject == "minmax" and stack.nlow + stack.nhigh >= n_frames:
         said = f"{master}: minmax drops {stack.nlow} + {stack.nhigh} of {n_frames} samples"
         raise refuse("CAL109", said, "lower nlow or nhigh, or take more frames")
-    width = 4.0 if reject == "noise_model" else 3.0
+    # the median that samples are compared with is noisy too, the more so the fewer they are: decision 10
+    width = 4.0 * float(np.sqrt(1 + median_excess(n_frames) / (2 * n_frames))) if reject == "noise_model" else 3.0
     return Rule(
         combine=combine,
         reject=reject,
