@@ -1,5 +1,7 @@
 """Units that take products of each other: order, reuse, and what a failure does to those that wait."""
 
+from dataclasses import replace
+
 import pytest
 
 from lostlight import runner
@@ -103,3 +105,23 @@ def test_a_failure_skips_those_that_need_it_and_is_told_to_those_that_do_not(tmp
 def test_a_plan_that_cannot_be_done_is_refused(tmp_path, knob, said):
     with pytest.raises(ContractError, match=said):
         grow(tmp_path / "run", knobs=Knobs(**{knob: True}))
+
+
+def test_a_unit_sees_and_follows_only_the_parameters_it_is_concerned_with(tmp_path, monkeypatch):
+    units = [Unit("a", concerns=("bad",)), Unit("b")]
+    seen = {}
+
+    def run(unit, knobs, out):
+        seen[unit.id] = knobs
+        out["leaf"].write_text("x")
+        return Result()
+
+    monkeypatch.setitem(REGISTRY, "00_tree", replace(REGISTRY["00_tree"], plan=lambda *_: units, run=run))
+    grow(tmp_path / "run", knobs=Knobs(loop=True))
+    assert seen == {"a": Knobs(), "b": Knobs(loop=True)}
+    seen.clear()
+    grow(tmp_path / "run", knobs=Knobs())
+    assert list(seen) == ["b"], "a parameter that does not concern it makes a unit anew"
+    seen.clear()
+    grow(tmp_path / "run", knobs=Knobs(bad=("c",)))
+    assert list(seen) == ["a", "b"]

@@ -38,6 +38,8 @@ class Unit:
     ``unit["image"]`` is the path of an input, ``unit.facts`` are plain values that came with the plan, and
     ``unit.seed`` is 128 bits that depend on the run's seed, the step and the unit's id, and on nothing else.
     ``unit.takes`` gives roles of inputs that other units of the same step make; those units are done before.
+    ``unit.concerns`` names the parameters it is given, the others being at their defaults: editing one of those makes
+    nothing anew. Empty means all.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Unit:
     seed: int = 0
     prepared: Any = None
     takes: Mapping[str, Take] = field(default_factory=dict)
+    concerns: tuple[str, ...] = ()
     lent: Lent = Lent()
 
     def __getitem__(self, role: str) -> Path:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from lostlight.core import atomic, log, products
 from lostlight.core.errors import STORAGE, ConfigError, ContractError, LostlightError, NoWork, StorageError, ToolMissing
 from lostlight.core.manifest import Failure, Product, UnitRecord
+from lostlight.core.params import Params
 from lostlight.core.products import Workplace
 from lostlight.core.step import Outputs, Unit, seed_of
 from lostlight.core.usage import REUSED, Stopwatch, Timing, cpu_s
@@ -60,12 +61,16 @@ def _fingerprint(place: Workplace, unit: Unit, inputs: Mapping[str, Product]) ->
         {
             "step": place.step_id,
             "version": place.step.version,
-            "params": place.params.model_dump(mode="json"),
+            "params": _params(place, unit).model_dump(mode="json"),
             "facts": dict(unit.facts),
             "inputs": {role: product.sha256 for role, product in inputs.items()},
             "engines": dict(place.engines),
         }
     )
+
+
+def _params(place: Workplace, unit: Unit) -> Params:
+    return place.params.only(unit.concerns) if unit.concerns else place.params
 
 
 def _seeded(place: Workplace, unit: Unit) -> Unit:
@@ -109,7 +114,7 @@ def _run(place: Workplace, unit: Unit, begun: dict[str, Any]) -> UnitRecord:
     try:
         if isinstance(unit.prepared, Exception):
             raise unit.prepared
-        result = place.step.run(unit, place.params, out)
+        result = place.step.run(unit, _params(place, unit), out)
         return UnitRecord(
             status="ok",
             outputs=products.promote(place, unit, out),

@@ -1,6 +1,7 @@
 """What every section of the configuration is made of."""
 
-from typing import Annotated, Any, Literal, get_args
+from collections.abc import Collection
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -23,6 +24,10 @@ class Params(BaseModel):
         choices = {name: get_args(info.annotation) for name, info in cls.model_fields.items()}
         words = {key: _word(value) for key, value in content.items()}
         return {key: words[key] if words[key] in choices.get(key, ()) else value for key, value in content.items()}
+
+    def only(self, names: Collection[str]) -> Self:
+        """Give these parameters with all but the named ones at their defaults."""
+        return type(self).model_validate({name: value for name, value in self if name in names})
 
 
 def _word(value: Any) -> str:

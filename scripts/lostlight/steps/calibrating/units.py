@@ -24,6 +24,19 @@ from lostlight.vocab.plan import MASTER, ROLES, SYNTHETIC, PlanRow
 
 PLAN, REPORT = "plan", "calibration"
 """Units that are neither a master nor a light."""
+_EVERY = ("camera", "output", "on_bad_frame", "cosmetic")
+CONCERNS = {
+    "bias": (*_EVERY, "bias"),
+    "dark": (*_EVERY, "bias", "dark"),
+    "flat_dark": (*_EVERY, "bias", "flat_dark"),
+    "rate": (*_EVERY, "dark"),
+    "law": (*_EVERY, "dark"),
+    "flat": (*_EVERY, "bias", "flat", "dark"),
+    "supplied": (*_EVERY, "bias", "flat"),
+    "bpm": (*_EVERY, "light"),
+    "light": (*_EVERY, "bias", "dark", "flat", "lacosmic", "light"),
+}
+"""Sections of the configuration that each kind of unit is given; the plan and the report are given all."""
 TOLD = "told/"
 """How the roles of diagnostics begin that the report reads."""
 PICTURES = tuple(product.PICTURES.values())
@@ -33,7 +46,8 @@ PICTURES = tuple(product.PICTURES.values())
 def units(params: CalibrateParams) -> list[Unit]:
     """Plan the units of the step."""
     done = planned(params)
-    return [_plan(done), *(work := _work(done, params)), _report(work, _before(done, params))]
+    work = [replace(unit, concerns=CONCERNS[str(unit.facts["kind"])]) for unit in _work(done, params)]
+    return [_plan(done), *work, _report(work, _before(done, params))]
 
 
 def _work(done: Planned, params: CalibrateParams) -> list[Unit]:
