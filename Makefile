@@ -18,7 +18,7 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-demo: $(STAMP) ## steps 00 to 10 on seven tiles of the simulated sky; ends with the report's path
+demo: $(STAMP) ## seven tiles of the simulated sky and a night of simulated frames; ends with the report's path
 	$(BIN)/lostlight demo
 
 test: $(STAMP) ## every test that runs in minutes

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from lostlight.core.threads import keep_to_one
+
+keep_to_one()  # before anything that starts threads is loaded
+
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = {
     "needs_sextractor": "source-extractor",

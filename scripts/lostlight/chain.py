@@ -1,5 +1,9 @@
 """Walk the steps one after the other in one process: for notebooks, tests and benchmarks. Snakemake does the rest."""
 
+from lostlight.core.threads import keep_to_one
+
+keep_to_one()  # before anything that starts threads is loaded
+
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -37,9 +36,9 @@ def _leave(error: LostlightError) -> NoReturn:
 @click.version_option(__version__)
 def cli() -> None:
     """Find the lights that went out."""
-    # One thread per process: the pool is the parallelism, and sums keep their order.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
+    from lostlight.core import threads
+
+    threads.keep_to_one()
 
 
 @cli.command()
