@@ -35,16 +35,16 @@ _REJECT = {
     "none": "nothing rejected",
     "minmax": "the {nlow} lowest and {nhigh} highest samples dropped",
     "percentile": "samples more than {plow:.0%} below or {phigh:.0%} above the median rejected",
-    "sigma": "samples beyond {low:g} and {high:g} standard deviations rejected",
-    "sigma_once": "samples beyond {low:g} and {high:g} standard deviations rejected, in one pass",
-    "kappa": "samples beyond {low:g} and {high:g} standard deviations of the mean rejected",
-    "kappa_median": "samples beyond {low:g} and {high:g} standard deviations replaced by the median",
-    "mad": "samples beyond {low:g} and {high:g} scaled MAD rejected",
-    "winsorized": "samples beyond {low:g} and {high:g} winsorized standard deviations rejected",
-    "linear_fit": "samples beyond {low:g} and {high:g} widths of a fitted line rejected",
+    "sigma": "samples beyond {bounds} standard deviations rejected",
+    "sigma_once": "samples beyond {bounds} standard deviations rejected, in one pass",
+    "kappa": "samples beyond {bounds} standard deviations of the mean rejected",
+    "kappa_median": "samples beyond {bounds} standard deviations replaced by the median",
+    "mad": "samples beyond {bounds} scaled MAD rejected",
+    "winsorized": "samples beyond {bounds} winsorized standard deviations rejected",
+    "linear_fit": "samples beyond {bounds} widths of a fitted line rejected",
     "gesd": "outliers rejected by the generalised ESD test at {gesd_alpha:g}",
-    "noise_model": "samples beyond {low:g} and {high:g} times the noise that gain and read noise predict rejected",
-    "avsigclip": "samples beyond {low:g} and {high:g} averaged sigma rejected",
+    "noise_model": "samples beyond {bounds} times the noise that gain and read noise predict rejected",
+    "avsigclip": "samples beyond {bounds} averaged sigma rejected",
     "expression": "samples rejected where {expression}",
 }
 _UNITS = {"s": "s", "c": "°C", "adu": "adu", "e": "e", "px": "px", "deg": "°"}
@@ -76,7 +76,7 @@ _WEIGHTS = {
 
 
 def method(record: Mapping[str, Any]) -> str:
-    """Say how a master was combined: "Mean of 20 frames; samples beyond 4 and 4 times … rejected"."""
+    """Say how a master was combined: "Mean of 20 frames; samples beyond 4 times … rejected"."""
     settings = {"low": 3.0, "high": 3.0, **{key: value for key, value in record["method"].items() if value is not None}}
     n = len(record["inputs"])
     parts = []
@@ -135,7 +135,9 @@ def percent(value: float | None) -> str:
 
 
 def _filled(text: str, settings: Mapping[str, Any]) -> str:
+    low, high = (f"{settings[name]:.3g}" for name in ("low", "high"))
+    bounds = low if low == high else f"{low} (below) and {high} (above)"
     try:
-        return text.format(**settings)
+        return text.format(bounds=bounds, **settings)
     except KeyError:
         return str(settings["reject"]).replace("_", " ") + " rejection"
