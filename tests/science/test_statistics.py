@@ -109,3 +109,11 @@ def test_five_real_biases_have_the_noise_that_was_measured(shared_data):
     frames = [pyfits.getdata(path).astype(np.float64) for path in sorted((shared_data / "raw-calib").glob("biastest*"))]
     assert len(frames) == 5
     assert statistics(np.mean(frames, axis=0)).std == pytest.approx(9.15, abs=0.01)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_values_that_are_no_numbers_do_not_count_for_the_spread(odd):
+    values = np.random.default_rng(4).normal(0, 3, 4001)
+    assert clipped_sigma([*values, *[odd] * 3000]) == clipped_sigma(values)
+    assert np.isnan(clipped_sigma([odd] * 5))

@@ -138,8 +138,9 @@ def thinned(data: NDArray, enough: int = _ENOUGH_PX) -> NDArray:
 
 
 def clipped_sigma(values: ArrayLike) -> float:
-    """Give the standard deviation of values without those beyond four sigma, NaN of fewer than two values."""
+    """Give the standard deviation of values without those beyond four sigma, NaN of fewer than two finite values."""
     kept = np.asarray(values, np.float64)
+    kept = kept[np.isfinite(kept)]
     if kept.size < 2:
         return np.nan
     middle = np.median(kept)
