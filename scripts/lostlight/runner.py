@@ -149,7 +149,8 @@ def _outcomes(place: Workplace, units: Sequence[Unit], job: Job) -> Iterator[tup
     slices = [units[start : start + size] for start in range(0, len(units), size)]
     cores = job.workers or os.cpu_count() or 1
     workers = min(cores, len(slices))
-    lent = Lent(max(cores // max(workers, 1), 1), job.policy.memory_mb, job.policy.backend)
+    policy = job.policy
+    lent = Lent(max(cores // max(workers, 1), 1), policy.memory_mb, policy.backend, policy.device)
     slices = [[replace(unit, lent=lent) for unit in some] for some in slices]
     if workers <= 1:
         for some in slices:

@@ -20,6 +20,7 @@ class Lent:
     threads: int = 1
     memory_mb: int = 256
     backend: Literal["auto", "numpy", "numba"] = "auto"
+    device: Literal["auto", "cpu", "gpu"] = "cpu"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from lostlight.core.params.base import Engine, Fraction, Params, Positive
 from lostlight.core.params.calibrate import CalibrateParams
+from lostlight.core.params.mosaic import MosaicParams
 from lostlight.core.params.survey import (
     CompletenessParams,
     DetectParams,
@@ -44,6 +45,7 @@ __all__ = [
     "MasksParams",
     "MeasureParams",
     "Mnras2022Gates",
+    "MosaicParams",
     "OwnCatalogue",
     "PackageParams",
     "Params",
@@ -77,6 +79,8 @@ class RunParams(Params):
     """working memory of one stack of frames, its result not counted"""
     backend: Literal["auto", "numpy", "numba"] = "auto"
     """numba compiles the kernels of stacking; numpy gives the same bits without a compiler"""
+    device: Literal["auto", "cpu", "gpu"] = "cpu"
+    """where stacks and mosaics are computed; auto takes a GPU where there is one"""
 
 
 class PipelineConfig(Params):
@@ -98,3 +102,4 @@ class PipelineConfig(Params):
     summary: SummaryParams = SummaryParams()
     package: PackageParams = PackageParams()
     calibrate: CalibrateParams = CalibrateParams()
+    mosaic: MosaicParams = MosaicParams()

@@ -18,14 +18,14 @@ Reject = Literal[
 Threshold = Annotated[float, Field(ge=0.5, le=20)]
 
 
-def _mark_advanced(schema: dict[str, Any]) -> None:
+def mark_advanced(schema: dict[str, Any]) -> None:
     for key in schema["properties"].values():
         if "$ref" not in key:
             key.setdefault("x-level", "advanced")
 
 
 class _Levelled(Params):
-    model_config = ConfigDict(json_schema_extra=_mark_advanced)
+    model_config = ConfigDict(json_schema_extra=mark_advanced)
 
 
 class LinearFitParams(_Levelled):

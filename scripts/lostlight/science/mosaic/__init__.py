@@ -1,0 +1,1 @@
+"""Levelling and joining frames: each on one canvas, at one level, cleaned."""

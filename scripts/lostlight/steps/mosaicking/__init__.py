@@ -1,0 +1,1 @@
+"""The kinds of units of step 12, one file each."""
