@@ -19,6 +19,7 @@
     │   ├── BadDate                   an epoch that cannot be read
     │   ├── BadCatalogue              wrong units, missing columns, impossible values
     │   ├── TooFewSources             too few to go on (found, needed)
+    │   ├── TooFewStars               too few to register a frame by (found, needed)
     │   ├── BadPSF                    no acceptable model at any degree
     │   ├── BadAstrometry             too few ties, or residuals too large
     │   └── BadMatch                  the match does not survive its own validation
@@ -162,6 +163,10 @@ class BadCatalogue(UnitError):
 
 class TooFewSources(UnitError):
     """Too few sources to go on."""
+
+
+class TooFewStars(UnitError):
+    """Too few stars to register a frame by."""
 
 
 class BadPSF(UnitError):

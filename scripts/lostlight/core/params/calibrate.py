@@ -19,6 +19,7 @@ Threshold = Annotated[float, Field(ge=0.5, le=20)]
 
 
 def mark_advanced(schema: dict[str, Any]) -> None:
+    """Mark every key of a schema that is not marked basic."""
     for key in schema["properties"].values():
         if "$ref" not in key:
             key.setdefault("x-level", "advanced")

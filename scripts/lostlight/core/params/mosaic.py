@@ -98,7 +98,7 @@ class PhotometryParams(_Levelled):
     """One level and one scale for all frames."""
 
     method: Literal["overlap", "median_ratio", "offset", "none"] = "overlap"
-    """gains from stars and structure and levels from the sky; ratio of medians as others do it; levels alone; nothing"""
+    """gains from stars and structure, levels from the sky; ratios of medians as others do it; levels alone; nothing"""
     scope: Literal["global", "tile", "both"] = "global"
     """frames levelled before they are grouped; tiles after (grid); or frames before and lots again after (sds)"""
     reference: Literal["auto", "central", "first"] | int = "auto"
@@ -194,7 +194,7 @@ class MosaicParams(_Levelled):
     """Step 12: calibrated frames to one level, clean image."""
 
     frames: str = Field("", json_schema_extra=BASIC)
-    """folder of calibrated frames, or table of them with a column path; empty means those of step 11; tiles:<seed> makes simulated ones"""
+    """folder of calibrated frames, or table with a column path; empty: those of step 11; tiles:<seed> simulates some"""
     mode: Literal["stack", "sds", "grid"] = Field("stack", json_schema_extra=BASIC)
     """plain stack, stack of stacks by lots, or tiles"""
     plan: str = ""
