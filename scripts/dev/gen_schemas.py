@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from lostlight.core.calibration_report import CalibrationReport
 from lostlight.core.manifest import Manifest
+from lostlight.core.mosaic_report import MosaicReport
 from lostlight.core.params import PipelineConfig
 from lostlight.vocab import columns
 
@@ -24,6 +25,7 @@ def main() -> int:
         "pipeline.schema.json": pipeline(),
         "manifest.schema.json": renamed(Manifest),
         "calibration_report.schema.json": renamed(CalibrationReport),
+        "mosaic_metrics.schema.json": renamed(MosaicReport),
         "columns.json": column_list(),
     }
     return settle({SCHEMAS / name: json.dumps(content, indent=1) + "\n" for name, content in contents.items()})

@@ -222,7 +222,12 @@ class CalibrationReport(_Record):
     outputs: tuple[Output, ...]
 
     def dump(self) -> dict[str, Any]:
-        """Plain data under the names of the file; `report_id` is the first 16 digits of the sha256 of all the rest."""
-        content = self.model_dump(mode="json", exclude={"report_id"})
-        content = {"schema": content.pop("schema_"), **content}
-        return {**content, "report_id": atomic.sha256_json(content)[:16]}
+        """Plain data under the names of the file."""
+        return plain(self)
+
+
+def plain(report: BaseModel) -> dict[str, Any]:
+    """Turn a report into plain data; `report_id` is the first 16 digits of the sha256 of all the rest."""
+    content = report.model_dump(mode="json", exclude={"report_id"})
+    content = {"schema": content.pop("schema_"), **content}
+    return {**content, "report_id": atomic.sha256_json(content)[:16]}
