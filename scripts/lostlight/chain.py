@@ -33,7 +33,7 @@ def walk(
     """
     text = config.model_dump_json()
     with local.skies_of(text), darkroom.cameras_of(text):
-        for step_id in steps or (*(FRAMES if config.calibrate.frames else ()), *SURVEY):
+        for step_id in steps or (*configuration.frame_steps(config), *SURVEY):
             if step_id == "09_summary" and config.completeness.n_per_tile:
                 for twin_id in (PLANT, *TWIN_STEPS[1:]):
                     yield _run(twin_id, config, run_folder, f"{_TWIN}/", workers)
@@ -65,8 +65,16 @@ def _upstream(step: Step, config: PipelineConfig, run_folder: Path, twin: str) -
     source = "" if step.id == PLANT else twin
     own = [manifest_path(run_folder, step_id, source) for step_id in step.after]
     is_whole = step.plan is whole.plan
-    if config.download.source == "frames" or (is_whole and config.calibrate.frames):
-        own += [manifest_path(run_folder, step_id) for step_id in step.may_follow]
+    own += [manifest_path(run_folder, step_id) for step_id in _frames_for(step, config)]
     if not is_whole or not config.completeness.n_per_tile:
         return own
     return own + [manifest_path(run_folder, twin_id, f"{_TWIN}/") for twin_id in (PLANT, *TWIN_STEPS[1:])]
+
+
+def _frames_for(step: Step, config: PipelineConfig) -> tuple[str, ...]:
+    """Give the steps of own frames that a step reads: all of them, those it searches, or those it joins."""
+    if step.plan is whole.plan:
+        return configuration.frame_steps(config)
+    if step.id in FRAMES:
+        return step.may_follow if not config.mosaic.frames else ()
+    return tuple({configuration.searched_frames(config)} & set(step.may_follow))

@@ -2,7 +2,7 @@ rule step00:
     """Turn positions into tiles."""
     input:
         own=given(settings.tiles.positions_csv, settings.tiles.plates, settings.tiles.images),
-        frames=calibrated(),
+        frames=searched(),
     output:
         "<run>/00_tiles/manifest.json",
     log:

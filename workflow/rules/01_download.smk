@@ -3,7 +3,7 @@ rule step01_shard:
     input:
         tiles="<run>/00_tiles/manifest.json",
         own=given(settings.download.folder),
-        frames=calibrated(),
+        frames=searched(),
     output:
         "<run>/01_download/shards/{scatteritem}.json",
     log:

@@ -2,7 +2,7 @@ rule step09:
     """Tell what was found, what was lost on the way, and how complete the search is."""
     input:
         steps=collect("<run>/{step}/manifest.json", step=SURVEY[:9]),
-        frames=collect("<run>/{step}/manifest.json", step=FRAMES * bool(settings.calibrate.frames)),
+        frames=own_frames(),
         planted=collect(
             "<run>/planted/{step}/manifest.json", step=TWIN_STEPS if settings.completeness.n_per_tile else ()
         ),

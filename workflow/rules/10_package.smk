@@ -2,7 +2,7 @@ rule step10:
     """Pack the run into one archive that is the same, byte for byte, for the same run."""
     input:
         steps=collect("<run>/{step}/manifest.json", step=SURVEY[:10]),
-        frames=collect("<run>/{step}/manifest.json", step=FRAMES * bool(settings.calibrate.frames)),
+        frames=own_frames(),
         planted=collect(
             "<run>/planted/{step}/manifest.json", step=TWIN_STEPS if settings.completeness.n_per_tile else ()
         ),

@@ -11,8 +11,10 @@ from pydantic import BaseModel, ValidationError
 
 from lostlight.core.errors import ConfigError
 from lostlight.core.params import Params, PipelineConfig
-from lostlight.vocab.steps import PLANT, word
+from lostlight.vocab.steps import FRAMES, PLANT, word
 
+SEARCHED = dict(zip(("frames", "mosaic"), FRAMES, strict=True))
+"""Source of images to the step that makes them of own frames."""
 _PROGRAMS = (("source-extractor", "sex", "sextractor"), ("psfex",), ("stilts",))
 
 
@@ -74,7 +76,7 @@ def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
 def check(content: Mapping[str, Any]) -> PipelineConfig:
     """Check a configuration held in memory and settle engine, addresses and own frames; raises ConfigError."""
     try:
-        return _settle_frames(_settle_sky(_settle_engine(PipelineConfig.model_validate(content))))
+        return _settle_frames(_settle_sky(_settle_engine(_levelled_once(PipelineConfig.model_validate(content)))))
     except ValidationError as error:
         raise _explain(error, PipelineConfig, "") from error
 
@@ -92,6 +94,18 @@ def section(config: PipelineConfig, step_id: str) -> dict[str, Any]:
     name = "completeness" if step_id == PLANT else word(step_id)
     params: Params = getattr(config, name)
     return params.model_dump(mode="json")
+
+
+def frame_steps(config: PipelineConfig) -> tuple[str, ...]:
+    """Give the steps that own frames go through: raw ones are calibrated; calibrated ones are joined."""
+    calibrate, mosaic = FRAMES
+    has_raw = bool(config.calibrate.frames)
+    return (calibrate,) * has_raw + (mosaic,) * (has_raw or bool(config.mosaic.frames))
+
+
+def searched_frames(config: PipelineConfig) -> str:
+    """Give the step whose images the survey searches in the place of plates; empty where it searches plates."""
+    return SEARCHED.get(config.download.source, "")
 
 
 def programs_found() -> bool:
@@ -129,15 +143,33 @@ def _settle_sky(config: PipelineConfig) -> PipelineConfig:
     return config
 
 
+def _levelled_once(config: PipelineConfig) -> PipelineConfig:
+    """Refuse a scope of photometry that the mode of the mosaic does not have."""
+    scope, mode = config.mosaic.photometry.scope, config.mosaic.mode
+    if scope != "global" and (scope, mode) not in (("tile", "grid"), ("both", "sds")):
+        raise ConfigError(
+            f"mosaic.photometry.scope = {scope}, but mosaic.mode = {mode}",
+            hint="scope tile belongs to mode grid, both to mode sds, global to all",
+        )
+    return config
+
+
 def _settle_frames(config: PipelineConfig) -> PipelineConfig:
-    """Search calibrated frames where they are: one tile for each."""
-    if (config.download.source == "frames") != (config.tiles.mode == "frames"):
+    """Search calibrated frames, or the mosaic of them, where they are: one tile for each."""
+    source = config.download.source
+    if (source in SEARCHED) != (config.tiles.mode == "frames"):
+        source = source if source in SEARCHED else "frames"
         tiles = config.tiles.model_copy(update={"mode": "frames"})
-        download = config.download.model_copy(update={"source": "frames"})
+        download = config.download.model_copy(update={"source": source})
         config = config.model_copy(update={"tiles": tiles, "download": download})
-    if config.download.source == "frames" and not config.calibrate.frames:
+    if source == "frames" and not config.calibrate.frames:
         raise ConfigError(
             "download.source = frames, but calibrate.frames is empty", hint="name the folder of raw frames there"
+        )
+    if source == "mosaic" and not frame_steps(config):
+        raise ConfigError(
+            "download.source = mosaic, but neither mosaic.frames nor calibrate.frames names any frames",
+            hint="name a folder of calibrated frames in the first, or of raw ones in the second",
         )
     return config
 

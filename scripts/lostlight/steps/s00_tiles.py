@@ -38,7 +38,7 @@ def _plan(manifests: Sequence[Manifest], params: TilesParams) -> list[Unit]:
 
 @step(
     "00_tiles",
-    may_follow=("11_calibrate",),
+    may_follow=("11_calibrate", "12_mosaic"),
     makes={"tiles": "tiles.fits", "tiles_csv": "tiles.csv", "moc": "coverage.moc.fits"},
     optional=("moc",),
     params=TilesParams,

@@ -39,7 +39,7 @@ def plan(manifests: Sequence[Manifest], params: DownloadParams) -> list[Unit]:
 @step(
     "01_download",
     after=("00_tiles",),
-    may_follow=("11_calibrate",),
+    may_follow=("11_calibrate", "12_mosaic"),
     makes={"image": "{unit}.fits"},
     params=DownloadParams,
     version=2,

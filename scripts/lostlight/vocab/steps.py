@@ -15,7 +15,7 @@ SURVEY: tuple[str, ...] = (
 )
 """From positions to the archive of the run."""
 
-FRAMES: tuple[str, ...] = ("11_calibrate",)
+FRAMES: tuple[str, ...] = ("11_calibrate", "12_mosaic")
 """What is done to own frames before they are searched like any plate."""
 
 STEPS: tuple[str, ...] = SURVEY + FRAMES

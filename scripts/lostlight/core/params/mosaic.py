@@ -225,10 +225,3 @@ class MosaicParams(_Levelled):
     """the finished mosaic"""
     output: MosaicOutputParams = MosaicOutputParams()
     """what is written"""
-
-    @model_validator(mode="after")
-    def _whole(self) -> "MosaicParams":
-        scope = self.photometry.scope
-        if (scope, self.mode) in (("tile", "stack"), ("tile", "sds"), ("both", "stack"), ("both", "grid")):
-            raise ValueError(f"photometry.scope {scope} is not one of mode {self.mode}: tile is of grid, both of sds")
-        return self

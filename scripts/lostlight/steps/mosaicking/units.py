@@ -1,0 +1,117 @@
+"""From the frames to units of work: each measured and levelled alone, then lots of them, then a mosaic per filter."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lostlight.core.errors import ConfigError
+from lostlight.core.manifest import Manifest
+from lostlight.core.params import MosaicParams
+from lostlight.core.step import Take, Unit
+from lostlight.io import lots_file
+from lostlight.science.mosaic.footprint import outline
+from lostlight.science.mosaic.groups import GroupFrame, GroupRules, plan_groups
+from lostlight.steps.mosaicking.frames import Own, listed
+
+CANVAS, MOSAIC = "canvas", "mosaic"
+"""The unit that places the frames, and the one, or the beginning of those, that make the result."""
+FRAME = "frame/"
+"""How the roles of frames begin; the same role among the facts tells what is known of the frame."""
+CONCERNS = {
+    "measure": ("on_bad_frame",),
+    "canvas": ("registration", "canvas", "mode"),
+    "levels": ("photometry", "warp"),
+    "photometry": ("photometry", "quality", "weights"),
+    "lot": ("warp", "weights", "combine"),
+    "mosaic": ("mode", "warp", "weights", "combine", "photometry", "grid", "polish", "rgb_equalize", "output"),
+}
+"""Sections of the configuration that each kind of unit is given."""
+
+
+def units(manifests: Sequence[Manifest], params: MosaicParams) -> list[Unit]:
+    """Plan the units of the step."""
+    frames = listed(manifests, params)
+    lots = _lots(frames, params) if params.mode == "sds" else {}
+    planned = [*(_measure(own) for own in frames), _canvas(frames, lots, params)]
+    planned += [_levels(own) for own in frames if not own.unusable]
+    for name, some in _by_filter([own for own in frames if not own.unusable and lots.get(own.id, "-")]).items():
+        planned += _of_filter(name, some, lots)
+    return [replace(unit, concerns=CONCERNS[str(unit.facts["kind"])]) for unit in planned]
+
+
+def _lots(frames: Sequence[Own], params: MosaicParams) -> dict[str, str]:
+    """Say which lot each frame goes into; empty for those that go into none."""
+    usable = [own for own in frames if not own.unusable]
+    if params.plan:
+        path = Path(params.plan)
+        if not path.is_file():
+            raise ConfigError(f"mosaic.plan names {params.plan!r}, which does not exist", hint="correct the path")
+        return lots_file.read(path, [own.id for own in usable])
+    return plan_groups([_grouped(own) for own in usable], GroupRules(**params.lots.model_dump()))
+
+
+def _grouped(own: Own) -> GroupFrame:
+    known, wcs = own.known, own.wcs
+    seen = None if wcs is None else outline(wcs, (known.naxis2, known.naxis1))
+    return GroupFrame(
+        own.id, known.filter, known.exptime_s, known.gain_setting, known.session, known.date_obs_utc, outline=seen
+    )
+
+
+def _measure(own: Own) -> Unit:
+    return Unit(f"measure_{own.id}", {FRAME + own.id: own.path}, {"kind": "measure", FRAME + own.id: own.told()})
+
+
+def _canvas(frames: Sequence[Own], lots: Mapping[str, str], params: MosaicParams) -> Unit:
+    takes = {f"measured/{own.id}": Take(f"measure_{own.id}", "measured", must=False) for own in frames}
+    facts = {FRAME + own.id: own.told() for own in frames} | {f"lot/{name}": lot for name, lot in lots.items()}
+    return Unit(CANVAS, facts={"kind": CANVAS, **facts}, takes=takes)
+
+
+def _levels(own: Own) -> Unit:
+    takes = {"measured": Take(f"measure_{own.id}", "measured"), "canvas": Take(CANVAS, "canvas")}
+    facts = {"kind": "levels", FRAME + own.id: own.told()}
+    return Unit(f"levels_{own.id}", {FRAME + own.id: own.path}, facts, takes=takes)
+
+
+def _by_filter(frames: Sequence[Own]) -> dict[str, list[Own]]:
+    """Sort the frames by filter; the name is empty where all are of one."""
+    found: dict[str, list[Own]] = {}
+    for own in frames:
+        found.setdefault(own.known.filter, []).append(own)
+    if len(found) == 1:
+        return {"": list(frames)}
+    return {_plain(name): some for name, some in sorted(found.items())}
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.+-]+", "-", name).strip("-") or "no-filter"
+
+
+def _of_filter(name: str, frames: Sequence[Own], lots: Mapping[str, str]) -> list[Unit]:
+    """Plan what makes the mosaic of one filter."""
+    ending = f"_{name}" if name else ""
+    takes = {f"levels/{own.id}": Take(f"levels_{own.id}", "levels", must=False) for own in frames}
+    canvas = {"canvas": Take(CANVAS, "canvas")}
+    photometry = Unit(f"photometry{ending}", facts={"kind": "photometry", "filter": name}, takes=takes | canvas)
+    given = canvas | {"photometry": Take(photometry.id, "photometry")}
+    if not lots:
+        inputs, facts = _inputs(frames)
+        mosaic = Unit(MOSAIC + ending, inputs, {"kind": MOSAIC, "filter": name, **facts}, takes=given | takes)
+        return [photometry, mosaic]
+    members: dict[str, list[Own]] = {}
+    for own in frames:
+        members.setdefault(lots[own.id], []).append(own)
+    made = []
+    for lot, some in members.items():
+        inputs, facts = _inputs(some)
+        made.append(Unit(f"lot_{lot}{ending}", inputs, {"kind": "lot", "lot": lot, **facts}, takes=given))
+    takes_lots = {f"lot/{unit.facts['lot']}": Take(unit.id, "lot", must=False) for unit in made}
+    facts = {FRAME + own.id: own.told() for own in frames}
+    mosaic = Unit(MOSAIC + ending, {}, {"kind": MOSAIC, "filter": name, **facts}, takes=given | takes | takes_lots)
+    return [photometry, *made, mosaic]
+
+
+def _inputs(frames: Sequence[Own]) -> tuple[dict[str, Path], dict[str, str]]:
+    return {FRAME + own.id: own.path for own in frames}, {FRAME + own.id: own.told() for own in frames}

@@ -1,0 +1,52 @@
+"""Step 12: calibrated frames to one level, clean image, with its inverse variance, its coverage and every decision."""
+
+from collections.abc import Callable, Sequence
+
+from lostlight.core.manifest import Manifest
+from lostlight.core.params import MosaicParams
+from lostlight.core.step import Outputs, Result, Unit, step
+from lostlight.steps.mosaicking.levelling import levels
+from lostlight.steps.mosaicking.lot import lot
+from lostlight.steps.mosaicking.measuring import measure
+from lostlight.steps.mosaicking.photometry import photometry
+from lostlight.steps.mosaicking.placing import canvas
+from lostlight.steps.mosaicking.result import result
+from lostlight.steps.mosaicking.units import CANVAS, MOSAIC, units
+
+_KINDS: dict[str, Callable[[Unit, MosaicParams, Outputs], Result]] = {
+    "measure": measure,
+    CANVAS: canvas,
+    "levels": levels,
+    "photometry": photometry,
+    "lot": lot,
+    MOSAIC: result,
+}
+"""What is done for each kind of unit, in the order of the work."""
+
+
+def plan(manifests: Sequence[Manifest], params: MosaicParams) -> list[Unit]:
+    """Plan units that measure and level each frame, place all, combine lots of them, and make the mosaics."""
+    return units(manifests, params)
+
+
+@step(
+    "12_mosaic",
+    may_follow=("11_calibrate",),
+    makes={
+        "measured": "{unit}.npz", "canvas": "{unit}.json", "lots": "lots.csv", "levels": "{unit}.levels.npz",
+        "photometry": "{unit}.photometry.json", "lot": "{unit}.lot.fits", "image": "{unit}.fits",
+        "metrics": "{unit}.metrics.json", "preview": "{unit}.png", "jpg": "{unit}.jpg",
+        "coverage": "{unit}.coverage.png", "gains": "{unit}.gains.png", "before": "{unit}.before.png",
+        "after": "{unit}.after.png", "page": "{unit}.html",
+    },
+    optional=(
+        "measured", "canvas", "lots", "levels", "photometry", "lot", "image", "metrics", "preview", "jpg", "coverage",
+        "gains", "before", "after", "page",
+    ),
+    params=MosaicParams,
+    version=1,
+    plan=plan,
+)  # fmt: skip
+def mosaic(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
+    """Do for one unit what its kind asks for."""
+    return _KINDS[str(unit.facts["kind"])](unit, params, out)
