@@ -31,7 +31,7 @@ from lostlight.vocab.steps import FRAMES, STEPS, SURVEY, WHOLE, rule
 
 ROOT = Path(__file__).resolve().parents[1]
 DONE = re.compile(r"^(\d+) of (\d+) steps")
-PART = re.compile(r"^11_calibrate: +\d+ % \((\d+) of (\d+)\) ?(.*)")
+PART = re.compile(r"^1[12]_[a-z]+: +\d+ % \((\d+) of (\d+)\) ?(.*)")
 STATUS = re.compile(r"non-zero exit status (\d+)")
 ORDER = (*FRAMES, *SURVEY)
 """The steps in the order of work: own frames are made ready before they are searched."""
@@ -70,7 +70,8 @@ def launch(
     if settings.download.source == "sky":
         click.echo("the plates are those of the simulated sky; for real ones add --preset dss1_red, or give --images")
     folder = Path("data/runs") / settings.run.id
-    apart = FRAMES if settings.download.source != "frames" else ()
+    searched = config.searched_frames(settings)
+    apart = [step_id for step_id in FRAMES if step_id != searched]
     targets = _targets(folder, apart, from_step, to_step, until)
     command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(ROOT / "Snakefile")]
     command += ["--workflow-profile", str(ROOT / "workflow" / "profiles" / "local")]
@@ -232,6 +233,7 @@ def exit_with(start: Any) -> None:
 @click.option("--positions", type=click.Path(path_type=Path), help="CSV with columns ra_deg and dec_deg")
 @click.option("--images", type=click.Path(path_type=Path), help="your own plates: a FITS file or a folder of them")
 @click.option("--frames", help="your own raw frames: a folder of them, or a table with a column path")
+@click.option("--mode", type=click.Choice(["stack", "sds", "grid"]), help="join own frames: plainly, by lots, in tiles")
 @click.option("--reference", type=click.Path(path_type=Path), help="your own catalogue: CSV, FITS, VOTable or ECSV")
 @click.option("--preset", multiple=True, help="configuration of config/presets to lay over; repeatable")
 @click.option("--config", "layers", multiple=True, type=click.Path(path_type=Path), help="the same, from a file")
@@ -251,7 +253,7 @@ def main(**options: Any) -> None:
             _overlay(options),
             [*presets(options["preset"]), *options["layers"]],
             from_step=options["from_step"],
-            to_step=options["to_step"],
+            to_step=options["to_step"] or (FRAMES[-1] if options["mode"] and not options["until"] else ""),
             until=options["until"],
             dry_run=options["dry_run"],
         )
@@ -275,8 +277,8 @@ def _overlay(options: Mapping[str, Any]) -> dict[str, Any]:
         }
         # Own plates rarely show the tiles around a position as well.
         overlay["tiles"] |= {"rings": 0} if options["images"] else {}
-    if options["frames"]:
-        overlay["download"] = {"source": "frames", "survey": "any", "url": ""}
+    if options["frames"] or options["mode"]:
+        overlay = config.merge(overlay, _frames(options["frames"] or "", options["mode"] or ""))
     if options["images"]:
         overlay["download"] = {"source": "folder", "folder": str(options["images"]), "survey": "any", "url": ""}
     if options["reference"]:
@@ -292,6 +294,22 @@ def _overlay(options: Mapping[str, Any]) -> dict[str, Any]:
     for setting in options["settings"]:
         overlay = config.merge(overlay, config.parse_setting(setting))
     return overlay
+
+
+def _frames(frames: str, mode: str) -> dict[str, Any]:
+    """Configure a search of own frames, or of their mosaic; raw ones are calibrated first, where there is need."""
+    source = "mosaic" if mode else "frames"
+    overlay: dict[str, Any] = {"download": {"source": source, "survey": "any", "url": ""}}
+    if mode:
+        overlay["mosaic"] = {"mode": mode}
+    if frames:
+        overlay = config.merge(overlay, {"mosaic": {"frames": ""}})
+    if not mode or not frames:
+        return overlay
+    from lostlight.steps.mosaicking.frames import are_raw
+
+    clean = {"mosaic": {"frames": frames}, "calibrate": {"frames": ""}}
+    return overlay if are_raw(frames) else config.merge(overlay, clean)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -66,6 +66,32 @@ def wcs_of(header: Header) -> WCS | None:
         return None
 
 
+def are_raw(source: str) -> bool:
+    """Tell whether frames must be calibrated first: there are biases, darks or flats, or colour-filter arrays.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing in the folder or table.
+    """
+    for name, path in mosaic_frames.listed(source):
+        try:
+            headers = mosaic_frames.headers(path)
+        except BadImage:
+            continue  # the step itself says what is wrong with it
+        if any(_needs_calibration(Own(name, path, header, hdu)) for hdu, header in headers):
+            return True
+    return False
+
+
+def _needs_calibration(own: Own) -> str:
+    if own.known.imagetyp in RAW:
+        return f"it is a {own.known.imagetyp}, not a light"
+    if own.known.bayerpat and own.n_channels == 1:
+        return f"its pixels are a colour-filter array ({own.known.bayerpat})"
+    return ""
+
+
 def listed(manifests: Sequence[Manifest], params: MosaicParams) -> list[Own]:
     """List the frames, in order of their ids.
 
@@ -102,14 +128,11 @@ def _read(name: str, path: Path, params: MosaicParams) -> list[Own]:
 
 
 def _checked(own: Own) -> Own:
-    why = ""
-    if own.known.imagetyp in RAW:
-        why = f"it is a {own.known.imagetyp}, not a light: calibrate first (step 11)"
-    elif own.known.bayerpat and own.n_channels == 1:
-        why = f"its pixels are a colour-filter array ({own.known.bayerpat}): calibrate first (step 11)"
-    elif own.n_channels not in (1, 3):
+    why = _needs_calibration(own)
+    why += ": calibrate first (step 11)" if why else ""
+    if own.n_channels not in (1, 3):
         why = f"it has {own.n_channels} planes, and not one or three"
-    return Own(own.id, own.path, own.header, own.hdu, why) if why else own
+    return replace(own, unusable=why)
 
 
 def _refuse_mixed(frames: Sequence[Own]) -> None:
@@ -119,7 +142,9 @@ def _refuse_mixed(frames: Sequence[Own]) -> None:
             f"none of the {len(frames)} frames can be used; {frames[0].path.name}: {frames[0].unusable}",
             hint="give calibrated lights, or raw frames in calibrate.frames",
         )
-    mono, colour = ([own.path.name for own in usable if (own.n_channels > 1) is is_colour] for is_colour in (False, True))
+    mono, colour = (
+        [own.path.name for own in usable if (own.n_channels > 1) is is_colour] for is_colour in (False, True)
+    )
     if mono and colour:
         few, what = (mono, "mono") if len(mono) < len(colour) else (colour, "colour")
         named = ", ".join(few[:5]) + (" …" if len(few) > 5 else "")
