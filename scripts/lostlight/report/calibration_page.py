@@ -4,18 +4,21 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jinja2
-
 from lostlight.report import calibration, calibration_words
 from lostlight.report.calibration_pictures import address
 from lostlight.report.figures import levels
 from lostlight.report.figures.overlay import BITS, VERDICTS
-from lostlight.report.pages import TEMPLATES
+from lostlight.report.products import environment, troubles
 from lostlight.vocab.bits import DQ
-from lostlight.vocab.calibration import CODES
 
 _WARNINGS_SHOWN = 12
 _HISTOGRAMS_OF_LIGHTS = 12
+FILTERS = {
+    "method": calibration_words.method,
+    "label": calibration_words.label,
+    "role": calibration_words.role,
+    "is_scaled": calibration_words.is_scaled,
+}
 
 
 def html(report: Mapping[str, Any], pictures: Mapping[str, bytes], title: str = "Calibration") -> str:
@@ -34,14 +37,14 @@ def html(report: Mapping[str, Any], pictures: Mapping[str, bytes], title: str = 
     """
     shown = [light for light in report["lights"] if f"{light['id']}.after" in pictures or light["id"] in pictures]
     return (
-        _environment()
+        environment(FILTERS)
         .get_template("calibration.html")
         .render(
             title=title,
             r=report,
             numbers=calibration.headline(report),
             sentence=calibration.sentence(report),
-            troubles=_troubles(report["warnings"]),
+            troubles=troubles(report["warnings"]),
             masters=[unit for unit in report["masters"] if unit["kind"] != "flat"],
             flats=[unit for unit in report["masters"] if unit["kind"] == "flat"],
             shown=shown,
@@ -58,43 +61,6 @@ def html(report: Mapping[str, Any], pictures: Mapping[str, bytes], title: str = 
             warnings_shown=_WARNINGS_SHOWN,
         )
     )
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "thousands": lambda value: f"{value:,}",
-        "number": calibration_words.number,
-        "percent": calibration_words.percent,
-        "method": calibration_words.method,
-        "label": calibration_words.label,
-        "role": calibration_words.role,
-        "is_scaled": calibration_words.is_scaled,
-        "anchor": lambda text: "u-" + "".join(sign if sign.isalnum() else f"-{ord(sign):x}-" for sign in text),
-    }
-    return environment
-
-
-def _troubles(warnings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Gather warnings of a code: what it means, what to do, and where it was seen, the most frequent hint first."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for warning in warnings:
-        found.setdefault(warning["code"], []).append(warning)
-    return [
-        {
-            "code": code,
-            "text": CODES[code].text if code in CODES else code,
-            "hints": list(dict.fromkeys(warning["hint"] for warning in seen if warning["hint"])),
-            "seen": seen,
-        }
-        for code, seen in sorted(found.items())
-    ]
 
 
 def _grouped(report: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, Any]]]]:
