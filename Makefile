@@ -30,7 +30,7 @@ cover: $(STAMP) ## the same, and which lines no test reaches
 soak: $(STAMP) ## the full counts of the bars; hours
 	$(BIN)/python -m pytest -m soak
 
-tools: ## install source-extractor, psfex, stilts, chromium and siril where that is allowed
+tools: ## install source-extractor, psfex, stilts, chromium, siril and swarp where that is allowed
 	@sh scripts/dev/install_tools.sh
 
 check: $(STAMP) ## everything a change must pass besides the tests

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Install the programs of the reference engine, the browser of the page tests, and Siril to compare stacks with.
+# Install the programs of the reference engine, the browser of the page tests, and Siril and SWarp to compare stacks with.
 # Does nothing where they are; needs Debian or Ubuntu, and root or sudo; elsewhere it says what to do.
 set -eu
 
 missing=
-for pair in source-extractor:source-extractor psfex:psfex stilts:stilts chromium:chromium siril-cli:siril; do
+for pair in source-extractor:source-extractor psfex:psfex stilts:stilts chromium:chromium siril-cli:siril SWarp:swarp; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair##*:}"
 done
 

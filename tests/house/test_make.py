@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-PROGRAMS = ("source-extractor", "psfex", "stilts", "chromium", "siril-cli")
+PROGRAMS = ("source-extractor", "psfex", "stilts", "chromium", "siril-cli", "SWarp")
 
 
 @pytest.fixture
