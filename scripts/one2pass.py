@@ -96,7 +96,7 @@ def _frames_plan(params: CalibrateParams) -> str:
     from lostlight.sim import darkroom
     from lostlight.steps.calibrating import planning
 
-    with darkroom.cameras_of(params.model_dump_json()):
+    with darkroom.frames_of(params.model_dump_json()):
         return planning.told(planning.planned(params))
 
 

@@ -32,7 +32,7 @@ def walk(
         As `runner.run` does; the manifests before it are on disk.
     """
     text = config.model_dump_json()
-    with local.skies_of(text), darkroom.cameras_of(text):
+    with local.skies_of(text), darkroom.frames_of(text):
         for step_id in steps or (*configuration.frame_steps(config), *SURVEY):
             if step_id == "09_summary" and config.completeness.n_per_tile:
                 for twin_id in (PLANT, *TWIN_STEPS[1:]):

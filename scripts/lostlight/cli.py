@@ -81,7 +81,7 @@ def step(
     )
     find(step_id)
     text = chosen.model_dump_json()
-    with log.place(run=job.run_id, step=step_id), local.skies_of(text), darkroom.cameras_of(text):
+    with log.place(run=job.run_id, step=step_id), local.skies_of(text), darkroom.frames_of(text):
         with progress.shown(f"{step_id} {shard}".strip()) as report:
             manifest = runner.run(job, report)
         _conclude(manifest)
@@ -195,7 +195,7 @@ def plan(frames: str | None, config: tuple[Path, ...], settings: tuple[str, ...]
     for setting in settings:
         overlay = configuration.merge(overlay, configuration.parse_setting(setting))
     params = configuration.load(config, overlay).calibrate
-    with darkroom.cameras_of(params.model_dump_json()):
+    with darkroom.frames_of(params.model_dump_json()):
         done = planning.planned(params)
     click.echo(planning.told(done))
     if out:

@@ -81,13 +81,15 @@ def test_where_there_are_no_frames_it_is_said(tmp_path):
             frame_list.listed(source)
 
 
-def test_a_simulated_camera_is_found_by_its_seed(tmp_path, monkeypatch):
-    monkeypatch.setenv(frame_list.CAMERA, json.dumps({"7": str(tmp_path)}))
+def test_simulated_frames_are_found_by_their_name(tmp_path, monkeypatch):
+    monkeypatch.setenv(frame_list.SIMULATED, json.dumps({"camera:7": str(tmp_path), "tiles:3": str(tmp_path / "t")}))
+    (tmp_path / "t").mkdir()
     assert frame_list.resolve("camera:7") == tmp_path
-    with pytest.raises(ConfigError, match="CAL101: no simulated camera of seed '8'") as raised:
-        frame_list.resolve("camera:8")
-    assert raised.value.hint == "seeds made: 7"
-    monkeypatch.delenv(frame_list.CAMERA)
+    assert frame_list.resolve("tiles:3") == tmp_path / "t"
+    with pytest.raises(ConfigError, match="CAL101: no simulated frames 'tiles:7' were made") as raised:
+        frame_list.resolve("tiles:7")
+    assert raised.value.hint == "made: camera:7, tiles:3"
+    monkeypatch.delenv(frame_list.SIMULATED)
     with pytest.raises(ConfigError, match="CAL101"):
         frame_list.resolve("camera:7")
 

@@ -1,13 +1,8 @@
-"""A folder of simulated raw frames, and how a run finds it by the seed of its camera."""
-
-import json
-import os
+"""A folder of simulated raw frames: what is in it, the same for the same seed."""
 
 import numpy as np
-import pytest
 
 from lostlight.io import fits
-from lostlight.sim import darkroom
 from lostlight.sim.camera import Camera
 from lostlight.sim.camera_frames import write_frames
 
@@ -72,43 +67,3 @@ def test_a_colour_camera_needs_no_filters(tmp_path):
     roll = write_frames(tmp_path, 4, **SMALL, cfa="RGGB", dialect="nina")
     assert "light/light_120s_001.fits" in roll.shots
     assert fits.read_header(tmp_path / "light/light_120s_001.fits")["BAYERPAT"] == "RGGB"
-
-
-@pytest.fixture
-def small_night(monkeypatch):
-    """Let the darkroom write a small set, and count how often it does."""
-    calls = []
-
-    def small(folder, seed):
-        calls.append(seed)
-        return write_frames(folder, seed, **SMALL)
-
-    monkeypatch.setattr("lostlight.sim.camera_frames.write_frames", small)
-    monkeypatch.delenv(darkroom.VARIABLE, raising=False)
-    return calls
-
-
-def test_a_run_finds_the_frames_by_the_seed_of_the_camera(small_night, tmp_path, monkeypatch):
-    monkeypatch.setenv("LOSTLIGHT_CACHE", str(tmp_path))
-    with darkroom.cameras_of('{"frames": "camera:7", "other": "sky:9"}'):
-        folders = json.loads(os.environ[darkroom.VARIABLE])
-        with darkroom.cameras_of('{"frames": "camera:7"}'):
-            assert json.loads(os.environ[darkroom.VARIABLE]) == folders
-    assert list(folders) == ["7"]
-    assert "bias/bias_000.fits" in contents(tmp_path / "cameras" / folders["7"])
-    assert json.loads(os.environ[darkroom.VARIABLE]) == {}
-    with darkroom.cameras_of('{"frames": "camera:7"}'):
-        assert json.loads(os.environ[darkroom.VARIABLE]) == folders
-    assert small_night == [7]
-
-
-def test_what_was_not_written_to_its_end_is_not_kept(tmp_path, monkeypatch):
-    def broken(folder, seed):
-        (folder / "bias.fits").write_bytes(b"half")
-        raise OSError("disk full")
-
-    monkeypatch.setenv("LOSTLIGHT_CACHE", str(tmp_path))
-    monkeypatch.setattr("lostlight.sim.camera_frames.write_frames", broken)
-    with pytest.raises(OSError, match="disk full"):
-        darkroom.frames(1)
-    assert list((tmp_path / "cameras").iterdir()) == []

@@ -235,7 +235,7 @@ def test_sections_that_are_none_are_told(tmp_path):
 
 def test_a_simulated_camera_is_taken_from_the_environment(tmp_path, monkeypatch):
     frame(tmp_path / "a.fits")
-    monkeypatch.setenv("LOSTLIGHT_CAMERA", json.dumps({"4": str(tmp_path)}))
+    monkeypatch.setenv("LOSTLIGHT_FRAMES", json.dumps({"camera:4": str(tmp_path)}))
     assert len(take("camera:4").frames) == 1
 
 

@@ -1,4 +1,4 @@
-"""Which files are the frames: those of a folder, of a table, or of a simulated camera."""
+"""Which files are the frames: those of a folder or of a table, real or simulated."""
 
 import csv
 import json
@@ -13,8 +13,8 @@ from lostlight.core.errors import ConfigError
 from lostlight.io import raw_camera, tiff
 from lostlight.vocab.calibration import CODES
 
-CAMERA = "LOSTLIGHT_CAMERA"
-"""Environment variable: JSON map of the seed of a simulated camera to the folder of its frames."""
+SIMULATED = "LOSTLIGHT_FRAMES"
+"""Environment variable: JSON map of names such as ``camera:7`` and ``tiles:3`` to folders of simulated frames."""
 
 FITS_SUFFIXES = (".fits", ".fit", ".fts")
 _PACKED = tuple(suffix + packed for suffix in FITS_SUFFIXES for packed in ("", ".gz", ".fz"))
@@ -36,7 +36,7 @@ class Listed:
 
 
 def resolve(source: str) -> Path:
-    """Find the folder or table of frames; ``camera:<seed>`` is looked up among the simulated cameras.
+    """Find the folder or table of frames; ``camera:<seed>`` and ``tiles:<seed>`` are looked up among simulated ones.
 
     Raises
     ------
@@ -44,14 +44,11 @@ def resolve(source: str) -> Path:
         CAL101 if there is nothing there.
     """
     path = Path(source)
-    if source.startswith("camera:"):
-        seed = source.removeprefix("camera:")
-        known: dict[str, str] = json.loads(os.environ.get(CAMERA) or "{}")
-        if seed not in known:
-            raise _nothing(
-                f"no simulated camera of seed {seed!r} was made", f"seeds made: {', '.join(known) or 'none'}"
-            )
-        path = Path(known[seed])
+    if source.startswith(("camera:", "tiles:")):
+        known: dict[str, str] = json.loads(os.environ.get(SIMULATED) or "{}")
+        if source not in known:
+            raise _nothing(f"no simulated frames {source!r} were made", f"made: {', '.join(known) or 'none'}")
+        path = Path(known[source])
     if not source or not path.exists():
         raise _nothing(f"calibrate.frames names {source!r}, which does not exist" if source else "no frames are named")
     return path

@@ -1,4 +1,4 @@
-"""Frames of simulated cameras at hand: written once for each seed, found by it."""
+"""Simulated frames at hand: written once for each seed, found by their name."""
 
 import json
 import os
@@ -9,42 +9,51 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lostlight.io import cache
+from lostlight.io.frame_list import SIMULATED
 from lostlight.sim.local import revision
-
-VARIABLE = "LOSTLIGHT_CAMERA"
-"""Environment variable that maps seeds to folders of frames, as JSON; it reaches every worker of a step."""
 
 
 @contextmanager
-def cameras_of(params_json: str) -> Iterator[None]:
-    """Have the frames of every camera that parameters name as ``camera:<seed>``, unless they are there already."""
-    known: dict[str, str] = json.loads(os.environ.get(VARIABLE, "{}"))
-    missing = sorted(set(re.findall(r'"camera:(\d+)"', params_json)) - set(known))
-    os.environ[VARIABLE] = json.dumps({**known, **{seed: str(frames(int(seed))) for seed in missing}}, sort_keys=True)
+def frames_of(params_json: str) -> Iterator[None]:
+    """Have all frames that parameters name as ``camera:<seed>`` or ``tiles:<seed>``, unless they are there already.
+
+    An environment variable tells every worker of a step where they are.
+    """
+    known: dict[str, str] = json.loads(os.environ.get(SIMULATED, "{}"))
+    missing = sorted(set(re.findall(r'"((?:camera|tiles):\d+)"', params_json)) - set(known))
+    os.environ[SIMULATED] = json.dumps({**known, **{name: str(frames(name)) for name in missing}}, sort_keys=True)
     try:
         yield
     finally:
-        os.environ[VARIABLE] = json.dumps(known, sort_keys=True)
+        os.environ[SIMULATED] = json.dumps(known, sort_keys=True)
 
 
-def frames(seed: int) -> Path:
-    """Give the folder with the frames of a camera; they are written where this version has not done it before."""
-    folder = cache.root().absolute() / "cameras" / f"{seed}-{revision()}"
-    with cache.locked(f"camera {folder.name}"):
+def frames(name: str) -> Path:
+    """Give the folder with the frames of a name; they are written where this version has not done it before."""
+    kind, _, seed = name.partition(":")
+    folder = cache.root().absolute() / {"camera": "cameras", "tiles": "tiles"}[kind] / f"{seed}-{revision()}"
+    with cache.locked(f"{kind} {folder.name}"):
         if not folder.is_dir():
-            _develop(seed, folder)
+            _develop(kind, int(seed), folder)
     return folder
 
 
-def _develop(seed: int, folder: Path) -> None:
-    from lostlight.sim.camera_frames import write_frames
-
+def _develop(kind: str, seed: int, folder: Path) -> None:
     staging = folder.with_name(f".writing-{folder.name}")
     try:
         # What an interrupted run left behind goes first.
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
-        write_frames(staging, seed)
+        _write(kind, seed, staging)
         staging.rename(folder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _write(kind: str, seed: int, folder: Path) -> None:
+    from lostlight.sim import camera_frames, mosaics_files
+
+    if kind == "tiles":
+        mosaics_files.write_tiles(folder, seed)
+    else:
+        camera_frames.write_frames(folder, seed)
