@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lostlight.science.stack.columns import F, Floats, total
+from lostlight.science.stack.columns import F, Floats, pick, total
 from lostlight.science.stack.reject import Kept, Stack
 from lostlight.science.stack.rule import NoiseModel
 
@@ -22,23 +22,31 @@ def median_excess(n: NDArray) -> NDArray[np.float64]:
     )
 
 
-def average(x: Floats, kept: Kept, stack: Stack, weights: Floats | None) -> tuple[Floats, Floats, Floats]:
+def average(
+    x: Floats, kept: Kept, stack: Stack, weights: Floats | None, noises: Floats | None = None
+) -> tuple[Floats, Floats, Floats, Floats]:
     """Combine a chunk.
 
     Parameters
     ----------
     x : ndarray, shape (N, npix), float32
-        Samples by frame, +inf where invalid.
+        Samples by frame, +inf where invalid; here those that were rejected become so too.
     kept : Kept
     stack : Stack
-    weights : ndarray, shape (N, 1) or (N, npix), float32, or None
+    weights, noises : ndarray, shape (N, 1) or (N, npix), float32, or None
 
     Returns
     -------
-    value, sigma, sigma_empirical : ndarray, shape (npix,), float32
+    value, sigma, sigma_empirical, weight : ndarray, shape (npix,), float32
     """
     rule, n = stack.rule, kept.hi - kept.lo
-    keep = None if weights is None and stack.scales is None else _mask(x, kept)
+    weighed = None
+    if weights is not None or noises is not None:
+        _leave_out(x, kept)
+        ones = np.ones((len(x), 1), F)
+        weighed = stack.engine.weigh(
+            x, ones if weights is None else weights, ones if noises is None else noises, kept.centre
+        )
     centre, first, second = kept.centre, kept.first, kept.second
     if rule.combine == "median":
         value = centre.astype(np.float64)
@@ -47,35 +55,28 @@ def average(x: Floats, kept: Kept, stack: Stack, weights: Floats | None) -> tupl
     elif weights is None:
         value = centre + first / n
     else:
-        value = centre + _weighted(x, keep, centre, weights)
+        value = centre + weighed[1] / weighed[0]
     excess = median_excess(np.arange(len(x) + 1))[n] if rule.combine == "median" else 1.0
-    share = 1 / n if weights is None else _share(keep, weights)
+    share = 1 / n if weights is None else weighed[2] / weighed[0] ** 2
     variance = np.where(n > 1, (second - first * first / n) / (n - 1), np.nan)
     empirical = np.sqrt(np.maximum(variance, 0) * share * excess)
-    if rule.noise is None:
+    if noises is not None:
+        sigma = np.sqrt(weighed[3] * excess) / weighed[0]
+    elif rule.noise is None:
         sigma = empirical
-    elif keep is None:
+    elif weights is None and stack.scales is None:
         sigma = np.sqrt(rule.noise.variance(value) * share * excess)
     else:
-        sigma = np.sqrt(_propagated(value, keep, stack, rule.noise, weights) * excess)
+        _leave_out(x, kept)
+        sigma = np.sqrt(_propagated(value, x < np.inf, stack, rule.noise, weights) * excess)
+    weight = n if weights is None else weighed[0]
     # Adding zero makes a negative zero positive.
-    return (value + 0.0).astype(F), sigma.astype(F), empirical.astype(F)
+    return (value + 0.0).astype(F), sigma.astype(F), empirical.astype(F), weight.astype(F)
 
 
-def _mask(x: Floats, kept: Kept) -> NDArray[np.bool_]:
-    keep = np.isfinite(x)
-    keep[:, kept.touched] &= ~(kept.low | kept.high)
-    return keep
-
-
-def _weighted(x: Floats, keep: NDArray[np.bool_], centre: Floats, weights: Floats) -> NDArray[np.float64]:
-    each = np.where(keep, weights, 0).astype(np.float64)
-    return total(each * np.where(keep, x - centre.astype(np.float64), 0)) / total(each)
-
-
-def _share(keep: NDArray[np.bool_], weights: Floats) -> NDArray[np.float64]:
-    each = np.where(keep, weights, 0).astype(np.float64)
-    return total(each * each) / total(each) ** 2
+def _leave_out(x: Floats, kept: Kept) -> None:
+    if kept.touched.size:
+        x[:, kept.touched] = np.where(kept.low | kept.high, F(np.inf), pick(x, kept.touched))
 
 
 def _propagated(

@@ -10,10 +10,11 @@ WORTH_COMPILING = 3e8
 
 
 def choose(backend: str, rule: Rule, n_samples: int) -> Engine:
-    """Give the engine; auto takes compiled loops for winsorized rejection and for large stacks."""
+    """Give the engine; auto takes compiled loops for winsorized and shrunk rejection and for large stacks."""
     if backend not in BACKENDS:
         raise ConfigError(f"no backend {backend}", f"choose from {', '.join(BACKENDS)}")
-    if backend == "numpy" or (backend == "auto" and rule.reject != "winsorized" and n_samples < WORTH_COMPILING):
+    small = rule.reject not in ("winsorized", "shrunk") and n_samples < WORTH_COMPILING
+    if backend == "numpy" or (backend == "auto" and small):
         return NUMPY
     from lostlight.science.stack.compiled import NUMBA
 

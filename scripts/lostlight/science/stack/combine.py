@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,8 +12,9 @@ from lostlight.core.errors import ConfigError
 from lostlight.science.stack import backends
 from lostlight.science.stack.average import average
 from lostlight.science.stack.clip import studentized_limits
-from lostlight.science.stack.columns import F, Floats
-from lostlight.science.stack.engine import Engine
+from lostlight.science.stack.columns import F, Floats, pick
+from lostlight.science.stack.engine import NUMPY, Engine
+from lostlight.science.stack.network import LARGEST
 from lostlight.science.stack.reject import Stack, reject
 from lostlight.science.stack.rule import Combined, ReadRows, Rule
 
@@ -20,6 +22,8 @@ CACHE_BYTES = 4 << 20
 """Samples of one chunk, so that they and their sorted copy stay in the third level of cache."""
 COPIES = 6
 """Arrays as large as the samples of a chunk that its work needs, at most."""
+APRON_BYTES = 48 << 20
+"""The same of methods that look at neighbours, so that few rows are sorted twice."""
 
 
 def combine(
@@ -32,6 +36,9 @@ def combine(
     offsets: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     weight_rows: ReadRows | None = None,
+    noises: ArrayLike | None = None,
+    noise_rows: ReadRows | None = None,
+    blurs: ArrayLike | None = None,
     context: Mapping[str, ArrayLike] | None = None,
     threads: int = 1,
     memory_mb: float = 256,
@@ -57,6 +64,15 @@ def combine(
         Weight of each frame, of combine mean alone.
     weight_rows : callable or None
         The same for each pixel, called as `read_rows`; multiplies `weights`.
+    noises : array_like, shape (N,), or None
+        One standard deviation of the samples of each frame, in the unit of the samples used. Shrunk rejection compares
+        with it, and the uncertainty of the result follows from it.
+    noise_rows : callable or None
+        The same for each pixel instead, called as `read_rows`; samples whose noise is not a positive number are
+        invalid.
+    blurs : array_like, shape (N,), or None
+        For shrunk rejection: half of how much the squared width of stars, in pixels (one sigma), differs from the
+        median of the frames.
     context : mapping of str to array_like, shape (N,), or None
         Columns for expressions: exptime, temp, level, noise.
     threads : int
@@ -72,11 +88,13 @@ def combine(
     Raises
     ------
     ConfigError
-        No frames, arrays of another length, weights that are not above zero, or a method that takes none.
+        No frames, arrays of another length, weights or noises that are not above zero, or a method that takes no
+        weights.
     """
     engine = backends.choose(backend, rule, n_frames * shape[0] * shape[1])
-    job = _Job(n_frames, shape, read_rows, rule, engine, scales, offsets, weights, weight_rows, context)
-    rows = _rows(n_frames, shape, memory_mb / max(threads, 1))
+    columns = {"scales": scales, "offsets": offsets, "weights": weights, "noises": noises, "blurs": blurs}
+    job = _Job(n_frames, shape, rule, engine, _Rows(read_rows, weight_rows, noise_rows), columns, context or {})
+    rows = _rows(n_frames, shape, memory_mb / max(threads, 1), rule.apron, job.copies)
     spans = [(y, min(y + rows, shape[0])) for y in range(0, shape[0], rows)]
     with ThreadPoolExecutor(max(threads, 1)) as pool, np.errstate(all="ignore"):
         for counts in pool.map(lambda span: job.chunk(*span), spans):
@@ -84,10 +102,22 @@ def combine(
     return job.out
 
 
-def _rows(n_frames: int, shape: tuple[int, int], memory_mb: float) -> int:
+def _rows(n_frames: int, shape: tuple[int, int], memory_mb: float, apron: int, copies: int) -> int:
+    """Give how many rows to combine at a time; where their neighbours are read with them, as many as memory holds."""
     row = 4 * n_frames * shape[1]
-    room = min(memory_mb * 1e6 / COPIES, max(CACHE_BYTES, 8 * 4 * shape[1]))
-    return int(min(max(room // row, 1), shape[0]))
+    if apron:
+        room = min(memory_mb * 1e6 / copies, APRON_BYTES)
+    else:
+        room = min(memory_mb * 1e6 / COPIES, max(CACHE_BYTES, 8 * 4 * shape[1]))
+    return int(min(max(room // row - 2 * apron, 1), shape[0]))
+
+
+class _Rows(NamedTuple):
+    """Where samples, their weights and their noises come from."""
+
+    samples: ReadRows
+    weights: ReadRows | None
+    noises: ReadRows | None
 
 
 class _Job:
@@ -97,41 +127,47 @@ class _Job:
         self,
         n_frames: int,
         shape: tuple[int, int],
-        read_rows: ReadRows,
         rule: Rule,
         engine: Engine,
-        scales: ArrayLike | None,
-        offsets: ArrayLike | None,
-        weights: ArrayLike | None,
-        weight_rows: ReadRows | None,
-        context: Mapping[str, ArrayLike] | None,
+        rows: _Rows,
+        columns: Mapping[str, ArrayLike | None],
+        context: Mapping[str, ArrayLike],
     ) -> None:
         if n_frames < 1:
             raise ConfigError("no frames to combine", "give at least one")
-        if (weights is not None or weight_rows) and (rule.combine != "mean" or rule.reject == "kappa_median"):
+        of_frames = {name: _column(values, n_frames, name) for name, values in columns.items()}
+        self.weights, self.noises = of_frames["weights"], of_frames["noises"]
+        if (self.weights is not None or rows.weights) and (rule.combine != "mean" or rule.reject == "kappa_median"):
             raise ConfigError(
                 f"combine {rule.combine} with rejection {rule.reject} takes no weights",
                 "combine by mean, or weigh none",
             )
-        self.n_frames, self.shape, self.read_rows, self.weight_rows = n_frames, shape, read_rows, weight_rows
-        self.weights = _column(weights, n_frames, "weights")
-        if self.weights is not None and not (self.weights > 0).all():
-            raise ConfigError("weights must be above zero", "leave out frames that should not count")
-        columns = {name: _column(values, n_frames, name, np.float64) for name, values in (context or {}).items()}
+        for name in ("weights", "noises"):
+            if of_frames[name] is not None and not (of_frames[name] > 0).all():
+                raise ConfigError(f"{name} must be above zero", "leave out frames that should not count")
+        self.n_frames, self.shape, self.rows = n_frames, shape, rows
         self.stack = Stack(
             rule,
             shape[1],
             engine,
-            _column(scales, n_frames, "scales"),
-            _column(offsets, n_frames, "offsets"),
-            columns,
+            of_frames["scales"],
+            of_frames["offsets"],
+            {name: _column(values, n_frames, name, np.float64) for name, values in context.items()},
             studentized_limits(n_frames, rule.gesd_alpha) if rule.reject == "gesd" else None,
+            of_frames["blurs"],
         )
         self.out = Combined(
             *(np.empty(shape, kind) for kind in (F, np.uint16, np.uint8, np.uint8, F, F)),
             *(np.zeros(n_frames, np.int64) for _ in range(3)),
+            np.empty(shape, F),
         )
         self.buffers = threading.local()
+
+    @property
+    def copies(self) -> int:
+        """Arrays as large as the samples of a chunk; compiled loops keep no sorted ones."""
+        lean = self.stack.engine is not NUMPY and self.n_frames <= LARGEST and not self.stack.rule.grow
+        return 2 + bool(self.rows.weights) + bool(self.rows.noises) if lean else COPIES
 
     def chunk(self, y0: int, y1: int) -> tuple[NDArray[np.int64], ...]:
         """Combine some rows into the planes; gives the counts of the frames."""
@@ -140,15 +176,18 @@ class _Job:
             return self._chunk(y0, y1)
 
     def _chunk(self, y0: int, y1: int) -> tuple[NDArray[np.int64], ...]:
-        x, suspicious = self._samples(y0, y1)
+        apron = self.stack.rule.apron
+        top, bottom = max(y0 - apron, 0), min(y1 + apron, self.shape[0])
+        x, noises, suspicious = self._samples(top, bottom)
+        inner = slice((y0 - top) * self.shape[1], (y1 - top) * self.shape[1])
         n = np.full(x.shape[1], self.n_frames, np.int32)
-        n_valid = np.full(self.n_frames, x.shape[1])
+        n_valid = np.full(self.n_frames, inner.stop - inner.start)
         if suspicious:
             valid = np.isfinite(x)
             x[~valid] = np.inf
-            n, n_valid = valid.sum(axis=0, dtype=np.int32), np.count_nonzero(valid, axis=1)
-        kept = reject(x, n, self.stack)
-        value, sigma, empirical = average(x, kept, self.stack, self._weights(y0, y1))
+            n, n_valid = valid.sum(axis=0, dtype=np.int32), np.count_nonzero(valid[:, inner], axis=1)
+        kept = reject(x, n, self.stack, noises)
+        value, sigma, empirical, weight = average(x, kept, self.stack, self._weights(top, bottom), noises)
         planes = {
             "data": value,
             "n_used": n - kept.n_low - kept.n_high,
@@ -156,36 +195,46 @@ class _Job:
             "n_high": np.minimum(kept.n_high, 255),
             "sigma": sigma,
             "sigma_empirical": empirical,
+            "weight": weight,
         }
         for name, plane in planes.items():
-            getattr(self.out, name)[y0:y1] = plane.reshape(y1 - y0, -1)
-        return np.count_nonzero(kept.low, axis=1), np.count_nonzero(kept.high, axis=1), n_valid
+            getattr(self.out, name)[y0:y1] = plane[inner].reshape(y1 - y0, -1)
+        own = (kept.touched >= inner.start) & (kept.touched < inner.stop)
+        return *(np.count_nonzero(pick(mask, own), axis=1) for mask in (kept.low, kept.high)), n_valid
 
-    def _samples(self, y0: int, y1: int) -> tuple[Floats, bool]:
-        """Read samples, and tell whether there may be invalid ones: a sum tells that cheaper than looking at each."""
+    def _samples(self, y0: int, y1: int) -> tuple[Floats, Floats | None, bool]:
+        """Read samples and noises, and tell whether there may be invalid samples: a sum tells that cheaper."""
         size = self.n_frames * (y1 - y0) * self.shape[1]
         if getattr(self.buffers, "size", -1) < size:
             self.buffers.x, self.buffers.size = np.empty(size, F), size
         x = self.buffers.x[:size].reshape(self.n_frames, y1 - y0, self.shape[1])
         total = 0.0
         for frame, out in enumerate(x):
-            if self.read_rows(frame, y0, y1, out) is not True:
+            if self.rows.samples(frame, y0, y1, out) is not True:
                 total += float(out.sum())
         x = x.reshape(self.n_frames, -1)
         if self.stack.offsets is not None:
             x -= self.stack.offsets
         if self.stack.scales is not None:
             x *= self.stack.scales
-        return x, not np.isfinite(total)
+        if self.rows.noises is None:
+            return x, self.noises, not np.isfinite(total)
+        noises = self._planes(self.rows.noises, y0, y1)
+        unknown = ~((noises > 0) & (noises < np.inf))
+        x[unknown] = noises[unknown] = np.inf
+        return x, noises, True
 
     def _weights(self, y0: int, y1: int) -> Floats | None:
-        if self.weight_rows is None:
+        if self.rows.weights is None:
             return self.weights
-        weights = np.empty((self.n_frames, y1 - y0, self.shape[1]), F)
-        for frame, out in enumerate(weights):
-            self.weight_rows(frame, y0, y1, out)
-        weights = weights.reshape(self.n_frames, -1)
+        weights = self._planes(self.rows.weights, y0, y1)
         return weights if self.weights is None else weights * self.weights
+
+    def _planes(self, read_rows: ReadRows, y0: int, y1: int) -> Floats:
+        planes = np.empty((self.n_frames, y1 - y0, self.shape[1]), F)
+        for frame, out in enumerate(planes):
+            read_rows(frame, y0, y1, out)
+        return planes.reshape(self.n_frames, -1)
 
     def count(self, counts: tuple[NDArray[np.int64], ...]) -> None:
         """Add the counts of a chunk to those of the frames."""

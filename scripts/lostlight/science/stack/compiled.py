@@ -7,7 +7,7 @@ instructions of them. No fast-math: an addition stays where it is written.
 import numpy as np
 from numba import njit
 
-from lostlight.science.stack.columns import F, Floats, Ints
+from lostlight.science.stack.columns import F, Floats, Ints, nearest_half
 from lostlight.science.stack.engine import CONSISTENT, CONVERGED, Engine
 from lostlight.science.stack.look import CLAMP, Look, Thresholds, look_at_sorted
 from lostlight.science.stack.network import LARGEST, comparators
@@ -21,15 +21,19 @@ ZERO, INFINITE = F(0), F(np.inf)
 compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 
-def look(x: Floats, n: Ints, thresholds: Thresholds) -> Look:
+def look(x: Floats, n: Ints, thresholds: Thresholds, halves: bool = False) -> Look:
     """Look at a chunk, as `lostlight.science.stack.look.look`; sorted columns live for a block of pixels only."""
     if len(x) > LARGEST:
-        return look_at_sorted(sort_columns(x), n, thresholds, moments, clamped)
+        seen = look_at_sorted(sort_columns(x), n, thresholds, moments, clamped)
+        seen.half = nearest_half(seen.columns, n, seen.centre) if halves else None
+        return seen
     n_pixels = x.shape[1]
     seen = Look(np.empty(n_pixels, F), np.empty(n_pixels), *(np.empty(n_pixels, F) for _ in range(5)))
+    seen.half = np.empty(n_pixels if halves else 0, F)
     look_at_blocks(
         x, n, comparators(len(x)), *map(F, thresholds or (0, 0)), bool(thresholds), seen.centre, seen.first,
         seen.second, seen.smallest, seen.largest, seen.clamped_first, seen.clamped_second,
+        seen.half,
     )  # fmt: skip
     return seen
 
@@ -106,8 +110,9 @@ def look_at_blocks(
     largest: np.ndarray,
     clamped_first: np.ndarray,
     clamped_second: np.ndarray,
+    half: np.ndarray,
 ) -> None:
-    """Fill what a look gives, block by block."""
+    """Fill what a look gives, block by block; `half` where it is not empty."""
     n_frames = x.shape[0]
     work = np.empty((n_frames, BLOCK), np.float32)
     lo, hi = np.zeros(BLOCK, np.int32), np.empty(BLOCK, np.int32)
@@ -127,6 +132,9 @@ def look_at_blocks(
         for p in range(size):
             first[start + p] = ones[p] - hi[p] * np.float64(middle[p])
         second[part] = square[:size]
+        if half.size:
+            reach_of_half(work, hi, middle, one)
+            half[part] = one[:size]
         if winsorized:
             for p in range(BLOCK):
                 bound[p] = CLAMP * max((bound[p] - middle[p]) / high, (middle[p] - work[0, p]) / low)
@@ -150,6 +158,25 @@ def outermost(work: np.ndarray, n: np.ndarray, middle: np.ndarray, largest: np.n
         one = half * work[(n[p] - 1) >> 1, p] + half * work[n[p] >> 1, p]
         middle[p] = one if n[p] > 0 else np.float32(np.nan)
         largest[p] = work[max(n[p] - 1, 0), p]
+
+
+@compiled
+def reach_of_half(work: np.ndarray, n: np.ndarray, middle: np.ndarray, reach: np.ndarray) -> None:
+    """Find how far the nearer half of sorted columns reaches, as `lostlight.science.stack.columns.nearest_half`."""
+    reach[:] = INFINITE
+    if n.min() == n.max():
+        half = n[0] // 2
+        for k in range(n[0] - half):
+            lower, upper = work[k], work[k + half]
+            for p in range(reach.size):
+                below, above = middle[p] - lower[p], upper[p] - middle[p]
+                furthest = above if above > below else below
+                reach[p] = furthest if furthest < reach[p] else reach[p]
+        return
+    for p in range(reach.size):
+        half = n[p] // 2
+        for k in range(n[p] - half):
+            reach[p] = min(reach[p], max(middle[p] - work[k, p], work[k + half, p] - middle[p]))
 
 
 @compiled
@@ -277,4 +304,43 @@ def walk_in(
                 hi[p] += 1
 
 
-NUMBA = Engine(look, sort_planes, moments, clamped, winsorize, trim)
+@compiled
+def add_weighted(
+    x: np.ndarray,
+    weights: np.ndarray,
+    noises: np.ndarray,
+    centre: np.ndarray,
+    whole: np.ndarray,
+    first: np.ndarray,
+    squares: np.ndarray,
+    variance: np.ndarray,
+) -> None:
+    """Add up the weights of finite samples, and what they weigh, as `lostlight.science.stack.engine.weigh`."""
+    weight, noise = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    for start in range(0, x.shape[1], BLOCK):
+        part = slice(start, min(start + BLOCK, x.shape[1]))
+        middle, sums, products = centre[part], whole[part], first[part]
+        twice, spread = squares[part], variance[part]
+        for i in range(x.shape[0]):
+            row = x[i, part]
+            weight[: row.size] = weights[i, part] if weights.shape[1] > 1 else weights[i]
+            noise[: row.size] = noises[i, part] if noises.shape[1] > 1 else noises[i]
+            for p in range(row.size):
+                kept = row[p] < INFINITE
+                w = np.float64(weight[p]) if kept else 0.0
+                d = np.float64(row[p]) - np.float64(middle[p]) if kept else 0.0
+                s = np.float64(noise[p]) if kept else 0.0
+                sums[p] += w
+                products[p] += w * d
+                twice[p] += w * w
+                spread[p] += w * w * (s * s)
+
+
+def weigh(x: Floats, weights: Floats, noises: Floats, centre: Floats) -> tuple[np.ndarray, ...]:
+    """Add up weights and what they weigh, as `lostlight.science.stack.engine.weigh`."""
+    sums = tuple(np.zeros(x.shape[1]) for _ in range(4))
+    add_weighted(x, weights, noises, centre, *sums)
+    return sums
+
+
+NUMBA = Engine(look, sort_planes, moments, clamped, winsorize, trim, weigh)

@@ -25,6 +25,7 @@ class Engine(NamedTuple):
     clamped: Callable[[Floats, Ints, Ints, Floats, Floats], tuple[Floats, Floats]]
     winsorize: Callable[[Floats, Ints, Ints, Floats, Floats], Floats]
     trim: Callable[[Floats, Ints, Ints, Ints, tuple[float, float], Floats, Floats], tuple[Ints, Ints]]
+    weigh: Callable[[Floats, Floats, Floats, Floats], tuple[NDArray[np.float64], ...]]
 
 
 def winsorize(x: Floats, lo: Ints, hi: Ints, centre: Floats, width: Floats) -> Floats:
@@ -57,4 +58,31 @@ def winsorize(x: Floats, lo: Ints, hi: Ints, centre: Floats, width: Floats) -> F
     return width
 
 
-NUMPY = Engine(look, sort_planes, columns.moments, columns.clamped, winsorize, trim)
+def weigh(x: Floats, weights: Floats, noises: Floats, centre: Floats) -> tuple[NDArray[np.float64], ...]:
+    """Add up the weights of the samples kept, and what they weigh, frame by frame.
+
+    Parameters
+    ----------
+    x : ndarray, shape (N, npix), float32
+        Samples by frame, +inf where invalid or left out.
+    weights, noises : ndarray, shape (N, 1) or (N, npix), float32
+    centre : ndarray, shape (npix,), float32
+
+    Returns
+    -------
+    whole, first, squares, variance : ndarray, shape (npix,), float64
+        Sums of w, of w times the difference from the centre, of w squared, and of w squared times noise squared.
+    """
+    whole, first, squares, variance = (np.zeros(x.shape[1]) for _ in range(4))
+    for row, each, noise in zip(x, weights.astype(np.float64), noises.astype(np.float64), strict=True):
+        kept = row < np.inf
+        w = np.where(kept, each, 0.0)
+        s = np.where(kept, noise, 0.0)
+        whole += w
+        first += w * np.where(kept, row - centre.astype(np.float64), 0.0)
+        squares += w * w
+        variance += w * w * (s * s)
+    return whole, first, squares, variance
+
+
+NUMPY = Engine(look, sort_planes, columns.moments, columns.clamped, winsorize, trim, weigh)

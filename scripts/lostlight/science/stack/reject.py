@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lostlight.science.stack import clip, masks, widths
-from lostlight.science.stack.columns import F, Floats, Ints, median, pick
+from lostlight.science.stack.columns import F, Floats, Ints, median, nearest_half, pick
 from lostlight.science.stack.engine import NUMPY, Engine
+from lostlight.science.stack.grow import grown
 from lostlight.science.stack.look import Look, look_at_sorted
 from lostlight.science.stack.rule import SHORTEST, Rule
+from lostlight.science.stack.shrunk import reject_shrunk
 
 LOOKED = ("none", "sigma", "sigma_once", "kappa", "winsorized", "noise_model")
 """Methods that need not see the sorted samples of most pixels."""
@@ -74,9 +76,11 @@ class Stack:
     context: dict[str, Any] | None = None
     limits: NDArray[np.float64] | None = None
     """of gesd"""
+    blurs: Floats | None = None
+    """of shrunk, shape (N, 1)"""
 
 
-def reject(x: Floats, n: Ints, stack: Stack) -> Kept:
+def reject(x: Floats, n: Ints, stack: Stack, noises: Floats | None = None) -> Kept:
     """Reject samples of a chunk.
 
     Parameters
@@ -85,8 +89,21 @@ def reject(x: Floats, n: Ints, stack: Stack) -> Kept:
         Samples by frame, +inf where invalid.
     n : ndarray, shape (npix,), int32
         Valid samples.
+    noises : ndarray, shape (N, 1) or (N, npix), float32, or None
+        One standard deviation of the samples, for shrunk.
     """
+    kept = _reject(x, n, stack, noises)
+    if stack.rule.grow and kept.touched.size:
+        masks_ = grown(x < F(np.inf), kept.touched, kept.low, kept.high, stack.nx)
+        return _without(x, n, kept, *masks_, stack.engine)
+    return kept
+
+
+def _reject(x: Floats, n: Ints, stack: Stack, noises: Floats | None) -> Kept:
     rule, engine = stack.rule, stack.engine
+    if rule.reject == "shrunk":
+        seen = _look_at_halves(x, n, stack)
+        return _without(x, n, seen, *reject_shrunk(x, n, seen, stack, noises), engine)
     judge = _judge(stack)
     if judge is not None:
         return _by_mask(x, n, stack, judge)
@@ -119,6 +136,30 @@ def _clipped(x: Floats, n: Ints, stack: Stack, seen: Look) -> Kept:
     kept = Kept(lo, hi, lo, n - hi, touched, low, high, seen.centre, seen.first, seen.second, seen.columns)
     kept.centre[touched] = centre = median(columns, lo[touched], hi[touched])
     kept.first[touched], kept.second[touched] = engine.moments(columns, lo[touched], hi[touched], centre)
+    return kept
+
+
+def _look_at_halves(x: Floats, n: Ints, stack: Stack) -> Look:
+    if stack.rule.combine != "aawa":
+        return stack.engine.look(x, n, None, True)
+    seen = look_at_sorted(stack.engine.sort(x), n, None)
+    seen.half = nearest_half(seen.columns, n, seen.centre)
+    return seen
+
+
+def _without(
+    x: Floats, n: Ints, seen: Look | Kept, touched: NDArray, low: NDArray, high: NDArray, engine: Engine
+) -> Kept:
+    """Leave out samples that lie anywhere in their columns."""
+    n_low, n_high = np.zeros_like(n), np.zeros_like(n)
+    n_low[touched], n_high[touched] = low.sum(axis=0), high.sum(axis=0)
+    lo, hi = np.zeros_like(n), n - n_low - n_high
+    columns = engine.sort(np.where(low | high, F(np.inf), pick(x, touched)))
+    kept = Kept(lo, hi, n_low, n_high, touched, low, high, seen.centre, seen.first, seen.second, seen.columns)
+    kept.centre[touched] = centre = median(columns, lo[touched], hi[touched])
+    kept.first[touched], kept.second[touched] = engine.moments(columns, lo[touched], hi[touched], centre)
+    if kept.columns is not None:
+        kept.columns[:, touched] = columns
     return kept
 
 

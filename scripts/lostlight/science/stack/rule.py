@@ -18,11 +18,11 @@ Where it gives True, every sample is known to be finite."""
 COMBINES = ("mean", "median", "aawa")
 REJECTS = (
     "none", "minmax", "percentile", "sigma", "sigma_once", "kappa", "kappa_median", "mad", "winsorized", "linear_fit",
-    "gesd", "noise_model", "avsigclip", "expression",
+    "gesd", "noise_model", "avsigclip", "expression", "shrunk",
 )  # fmt: skip
 SHORTEST = 3
 """Rejection stops where fewer samples than this are left."""
-PASSES = {"sigma_once": 1, "percentile": 1, "expression": 1, "kappa": 5, "kappa_median": 5}
+PASSES = {"sigma_once": 1, "percentile": 1, "expression": 1, "kappa": 5, "kappa_median": 5, "shrunk": 1}
 """Most passes of the methods that do not go on until nothing changes."""
 
 
@@ -72,8 +72,8 @@ class Rule:
 
     Attributes
     ----------
-    low, high : float
-        Thresholds in widths of the method.
+    low, high : float or None
+        Thresholds in widths of the method; None means 3.5 for shrunk, 3 for the others.
     iterations : int or None
         Most passes; None means until nothing changes, except for the methods in `PASSES`.
     nlow, nhigh : int
@@ -84,18 +84,25 @@ class Rule:
         Largest fraction rejected, and the significance, of gesd.
     minkeep : int
         Fewest samples left; those nearest to the centre are put back, ties with them. Two of three samples for 3.
+        Shrunk needs none: it always leaves one, and may leave no more.
     fit, fit_scale : str
         linear_fit: ols or lad; gauss, siril or pixinsight.
     noise : NoiseModel or None
         Needed by noise_model, and the source of the uncertainty where it is given.
     expression : Predicate or None
         Needed by expression.
+    grow : int
+        1 leaves out the eight neighbours of a rejected sample in its frame too, but never the last of a pixel.
+    prior : float
+        shrunk: samples that the known noise of a frame is worth beside the scatter of a pixel.
+    gradient, psf : float
+        shrunk: what it tolerates of the steepness of the image, and of its curvature where frames differ in sharpness.
     """
 
     combine: str = "mean"
     reject: str = "none"
-    low: float = 3.0
-    high: float = 3.0
+    low: float | None = None
+    high: float | None = None
     iterations: int | None = None
     nlow: int = 1
     nhigh: int = 1
@@ -109,14 +116,25 @@ class Rule:
     aawa_iterations: int = 5
     noise: NoiseModel | None = None
     expression: Predicate | None = None
+    grow: int = 0
+    prior: float = 4.0
+    gradient: float = 0.5
+    psf: float = 1.5
 
     def __post_init__(self) -> None:
+        for side in ("low", "high"):
+            if getattr(self, side) is None:
+                object.__setattr__(self, side, 3.5 if self.reject == "shrunk" else 3.0)
         if self.combine not in COMBINES or self.reject not in REJECTS:
             raise ConfigError(f"cannot combine by {self.combine} and reject by {self.reject}", _CHOICES)
         if self.reject == "noise_model" and self.noise is None:
             raise ConfigError("rejection noise_model needs gain and read noise", "give them, or reject by winsorized")
         if self.reject == "expression" and self.expression is None:
             raise ConfigError("rejection expression needs an expression", "give one, or reject by another method")
+        if self.grow not in (0, 1) or (self.grow and self.reject == "kappa_median"):
+            raise ConfigError(
+                f"grow {self.grow} with rejection {self.reject}", "grow is 0 or 1, and 0 for kappa_median"
+            )
 
     @property
     def passes(self) -> int:
@@ -127,6 +145,12 @@ class Rule:
     def thresholds(self) -> tuple[float, float]:
         """Thresholds below and above, in widths of the method."""
         return (self.plow, self.phigh) if self.reject == "percentile" else (self.low, self.high)
+
+    @property
+    def apron(self) -> int:
+        """Rows and columns around a pixel that what becomes of it depends on."""
+        looks_around = self.reject == "shrunk" and (self.gradient > 0 or self.psf > 0)
+        return 2 * looks_around + self.grow
 
 
 _CHOICES = f"combine by {', '.join(COMBINES)}; reject by {', '.join(REJECTS)}"
@@ -145,11 +169,14 @@ class Combined:
     n_low, n_high : uint8
         Samples rejected below and above; 255 stands for 255 or more.
     sigma : float32
-        One standard deviation of the result: of the noise model where there is one, else `sigma_empirical`.
+        One standard deviation of the result: of the noises of the frames where they are given, else of the noise model
+        where there is one, else `sigma_empirical`.
     sigma_empirical : float32
         The same from the scatter of the samples kept, s over root n; NaN where fewer than two are.
     rejected_low, rejected_high, n_valid : int64, shape (N,)
         Samples of each frame that were rejected below, above, and that were valid.
+    weight : float32
+        Sum of the weights of the samples kept, or their number where none are weighed.
     """
 
     data: Floats
@@ -161,3 +188,4 @@ class Combined:
     rejected_low: NDArray[np.int64]
     rejected_high: NDArray[np.int64]
     n_valid: NDArray[np.int64]
+    weight: Floats
