@@ -89,7 +89,9 @@ class FrameStats:
     canvas_width_cells : int
         Cells in a row of the grid of `sky`.
     x_px, y_px : float
-        Canvas position of the frame's centre.
+        Canvas position of the frame's centre; that of its cells where it is not given.
+    median : ndarray, shape (C,), adu, or None
+        Median of all that the frame covers; that of its small cells where it is not given.
     """
 
     id: str
@@ -105,8 +107,25 @@ class FrameStats:
     canvas_width_cells: int = 0
     x_px: float = float("nan")
     y_px: float = float("nan")
+    median: np.ndarray | None = None
 
     @property
     def n_channels(self) -> int:
         """Colour channels, 1 or 3."""
         return len(self.sigma)
+
+    def middle_value(self) -> np.ndarray:
+        """Give the median of all that the frame covers; float64, shape (C,), NaN where there is nothing."""
+        if self.median is not None:
+            return np.asarray(self.median, np.float64)
+        cells = self.fine if len(self.fine.index) else self.sky
+        return np.array([_weighted_median(cells.value[:, k], cells.count) for k in range(self.n_channels)])
+
+
+def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    good = np.isfinite(values) & (weights > 0)
+    if not good.any():
+        return float("nan")
+    order = np.argsort(values[good], kind="stable")
+    total = np.cumsum(weights[good][order])
+    return float(values[good][order][np.searchsorted(total, total[-1] / 2)])

@@ -1,0 +1,237 @@
+"""One scale and one level for all frames: gains from stars and structure, levels from the sky between them."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lostlight.core.errors import ConfigError
+from lostlight.science.mosaic.components import components
+from lostlight.science.mosaic.gains import Gains, exposure_logs, gains_of_medians, solve_gains
+from lostlight.science.mosaic.levels_solve import solve_levels
+from lostlight.science.mosaic.overlap import overlap_report
+from lostlight.science.mosaic.reference import choose_reference, is_sound, middle
+from lostlight.science.mosaic.sky_nodes import sky_ties
+from lostlight.science.mosaic.stats import FrameStats
+from lostlight.science.mosaic.surface import N_TERMS
+
+log = logging.getLogger(__name__)
+
+Doubles = NDArray[np.float64]
+
+METHODS = ("overlap", "median_ratio", "offset", "none")
+FARTHEST = np.log(5.0)
+"""A gain farther from what the exposures say (ln) is no gain: the frame is left out."""
+
+
+@dataclass(frozen=True)
+class PhotometryRules:
+    """How frames are levelled.
+
+    Attributes
+    ----------
+    method : str
+        overlap: gains and levels; median_ratio: gains as ratios of medians; offset: levels alone; none.
+    gain_prior : float
+        How far ln gain is expected to lie from that of the exposures, one sigma.
+    sky_order : int
+        Sky differences are constants (0), planes (1) or quadratic (2).
+    match_px : float
+        Canvas pixels within which stars of two frames are one.
+    """
+
+    method: str = "overlap"
+    gain_prior: float = 0.3
+    sky_order: int = 1
+    match_px: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ConfigError(f"photometry method {self.method!r} is unknown", f"one of {', '.join(METHODS)}")
+        if self.sky_order not in N_TERMS or not self.gain_prior > 0:
+            raise ConfigError(f"{self} cannot be solved", "sky_order is 0, 1 or 2; gain_prior is above 0")
+
+
+@dataclass(frozen=True)
+class Photometry:
+    """What each frame is multiplied by, and what is subtracted from it then: ``gain · data - surface``.
+
+    Attributes
+    ----------
+    gain, gain_sigma : ndarray, shape (n, C), float64
+        Factors and their one-sigma errors relative to the reference; 1 for the reference.
+    sky : ndarray, shape (n, C, B), float64, adu of the reference
+        Coefficients of the surface, see `surface.sky_surface`.
+    centre : ndarray, shape (n, 2), float64, canvas px
+        x and y of the middle of each frame.
+    half_px : float
+        Distance from the middle where the terms of the surface are 1.
+    reference : int
+        Number of the frame whose scale and level the others have.
+    component : ndarray, shape (n,), int64
+        Lowest number of the frames that each hangs together with.
+    status : list of str
+        ok; or excluded, or unlevelled, with the reason.
+    warnings : list of str
+        What to tell the user.
+    diagnostics : mapping
+        Plain values for the report: stars and ties used, residuals of the overlaps, fallbacks, medians.
+    """
+
+    gain: Doubles
+    gain_sigma: Doubles
+    sky: Doubles
+    centre: Doubles
+    half_px: float
+    reference: int
+    component: NDArray[np.int64]
+    status: list[str]
+    warnings: list[str] = field(default_factory=list)
+    diagnostics: Mapping[str, object] = field(default_factory=dict)
+
+
+def solve_photometry(stats: Sequence[FrameStats], rules: PhotometryRules, reference: str | int = "auto") -> Photometry:
+    """Find the gain and the sky surface of every frame, all at once.
+
+    Parameters
+    ----------
+    stats : sequence of FrameStats
+        All frames, of one number of channels; what comes out does not depend on their order.
+    rules : PhotometryRules
+        How they are levelled.
+    reference : str or int
+        auto, weight, central, first or a number: the frame whose scale and level the others get. It changes the
+        units of the result and nothing else.
+
+    Returns
+    -------
+    Photometry
+        In the order of `stats`.
+
+    Raises
+    ------
+    ConfigError
+        For no frames at all, mono and colour frames together, or a reference that does not exist.
+    """
+    _check(stats)
+    order = sorted(range(len(stats)), key=lambda k: stats[k].id)
+    back = np.argsort(order)
+    ranked = [stats[k] for k in order]
+    asked = reference if isinstance(reference, str) else _asked(reference, back)
+    if asked == "first":
+        asked = int(back[0])
+    return _reordered(_solve(ranked, rules, asked), order, back)
+
+
+def _check(stats: Sequence[FrameStats]) -> None:
+    if not stats:
+        raise ConfigError("no frame to level", "give at least one")
+    channels = {s.n_channels for s in stats}
+    if len(channels) > 1:
+        mono = [s.id for s in stats if s.n_channels == 1]
+        raise ConfigError(
+            f"mono and colour frames together; mono: {', '.join(mono)}", "make one mosaic of each", n_mono=len(mono)
+        )
+
+
+def _asked(reference: int, back: NDArray[np.int64]) -> int:
+    return int(back[reference]) if 0 <= reference < len(back) else reference
+
+
+def _reordered(found: Photometry, order: list[int], back: NDArray[np.int64]) -> Photometry:
+    first = {int(c): min(order[k] for k in np.flatnonzero(found.component == c)) for c in set(found.component.tolist())}
+    return Photometry(
+        found.gain[back], found.gain_sigma[back], found.sky[back], found.centre[back], found.half_px,
+        order[found.reference], np.array([first[int(c)] for c in found.component[back].tolist()], np.int64),
+        [found.status[k] for k in back], found.warnings, found.diagnostics,
+    )  # fmt: skip
+
+
+def _solve(stats: list[FrameStats], rules: PhotometryRules, asked: str | int) -> Photometry:
+    n, n_channels = len(stats), stats[0].n_channels
+    warnings: list[str] = []
+    sound = np.array([is_sound(s) for s in stats])
+    gains = _gains(stats, rules, sound, warnings)
+    reference, excluded = _reference_and_excluded(stats, asked, gains, sound)
+    if excluded.any() and rules.method == "overlap":
+        gains = solve_gains(stats, rules.gain_prior, rules.match_px, sound & ~excluded, held=gains)
+    gain, gain_sigma = gains.relative(reference)
+    centre = np.array([middle(s) for s in stats])
+    centre = np.where(np.isfinite(centre), centre, 0.0)
+    half_px = _half(stats)
+    ties, at, count = sky_ties(stats)
+    used = (sound & ~excluded)[ties.image]
+    ties = ties.only(used)
+    at, count = at[used], count[used]
+    component = components(n, ties.image, ties.node)
+    sky = np.zeros((n, n_channels, N_TERMS[rules.sky_order]))
+    if rules.method in ("overlap", "offset"):
+        sky = solve_levels(stats, ties, at, gain, centre, half_px, rules.sky_order, reference, component, warnings)
+    status = _status(sound, excluded, gains, gain, warnings, stats)
+    report = overlap_report(stats, ties, at, count, gain, sky, centre, half_px)
+    diagnostics = {
+        "reference": stats[reference].id, "components": len(set(component[sound & ~excluded].tolist())) or 1,
+        "stars_used": gains.n_stars, "structure_pairs": gains.n_pairs, "gain_scale": gains.scale,
+        "fallbacks": [f"{s.id}: {t}" for s, t in zip(stats, status, strict=True) if t != "ok"], **report,
+    }  # fmt: skip
+    return Photometry(
+        _rounded(gain), gain_sigma, _rounded(sky), centre, half_px, reference, component, status, warnings, diagnostics
+    )
+
+
+def _gains(stats: list[FrameStats], rules: PhotometryRules, sound: NDArray[np.bool_], warnings: list[str]) -> Gains:
+    if rules.method == "overlap":
+        return solve_gains(stats, rules.gain_prior, rules.match_px, sound)
+    if rules.method == "median_ratio":
+        text = (
+            "median_ratio scales by the level of the sky: the fluxes of stars come out wrong by the ratio of the skies"
+        )
+        log.warning(text)
+        warnings.append(text)
+        return gains_of_medians(stats)
+    return Gains.ones(stats)
+
+
+def _reference_and_excluded(
+    stats: list[FrameStats], asked: str | int, gains: Gains, sound: NDArray[np.bool_]
+) -> tuple[int, NDArray[np.bool_]]:
+    beyond = gains.log - exposure_logs(stats)[:, None]
+    typical = np.median(beyond[sound], axis=0) if sound.any() else 0.0
+    likely = sound & (np.abs(beyond - typical) <= FARTHEST).all(1)
+    reference = choose_reference(stats, asked, np.exp(gains.log), likely if likely.any() else sound)
+    far = (np.abs(beyond - beyond[reference]) > FARTHEST).any(1)
+    return reference, far & sound if gains.is_measured else np.zeros(len(stats), bool)
+
+
+def _status(sound, excluded, gains: Gains, gain: Doubles, warnings: list[str], stats) -> list[str]:
+    status = []
+    for k, frame in enumerate(stats):
+        if excluded[k]:
+            values = ", ".join(f"{g:.3g}" for g in gain[k])
+            text = f"excluded: gain {values} is more than a factor of 5 from what the exposures say"
+            log.warning("%s: %s", frame.id, text)
+            warnings.append(f"{frame.id}: {text}")
+        elif not sound[k]:
+            text = "unlevelled: nothing valid in it; gain 1, offset 0"
+            log.warning("%s: %s", frame.id, text)
+        else:
+            text = gains.fallback[k] or "ok"
+            if text != "ok":
+                log.info("%s: %s", frame.id, text)
+        status.append(text)
+    return status
+
+
+def _half(stats: list[FrameStats]) -> float:
+    """Half the side of a typical frame: the surfaces of all frames are held to the same scale."""
+    sides = [max(np.ptp(s.sky.u), np.ptp(s.sky.v)) / 2 for s in stats if len(s.sky.u)]
+    return max(float(np.round(np.median(sides))), 1.0) if sides else 1.0
+
+
+def _rounded(values: Doubles) -> Doubles:
+    """Ten digits: below that the order of sums in the linear algebra would show."""
+    size = np.where(values == 0, 1, np.abs(values))
+    unit = 10.0 ** (np.floor(np.log10(size)) - 9)
+    return np.round(values / unit) * unit
