@@ -211,16 +211,21 @@ def sky() -> None:
 @sky.command("frames")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--seed", type=click.IntRange(min=0), default=20, show_default=True, help="which camera")
-@click.option("--cfa", is_flag=True, help="a camera with a colour-filter array")
-def frames_of_a_camera(folder: Path, seed: int, cfa: bool) -> None:
+@click.option("--cfa", is_flag=True, help="a camera with a colour-filter array; tiles in colour")
+@click.option("--tiles", is_flag=True, help="calibrated frames of a mosaic, with a sky solution, instead of raw ones")
+def frames_of_a_camera(folder: Path, seed: int, cfa: bool, tiles: bool) -> None:
     """Write the raw frames of a simulated camera: biases, darks, flats and lights of one night."""
     from lostlight.sim.camera_frames import write_frames
+    from lostlight.sim.mosaics_files import write_tiles
 
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder} is not empty", hint="give a new folder")
     folder.mkdir(parents=True, exist_ok=True)
-    write_frames(folder, seed, **({"cfa": "RGGB"} if cfa else {}))
-    click.echo(f"raw frames: {folder}")
+    if tiles:
+        write_tiles(folder, seed, colour=cfa)
+    else:
+        write_frames(folder, seed, **({"cfa": "RGGB"} if cfa else {}))
+    click.echo(f"{'tiles' if tiles else 'raw frames'}: {folder}")
 
 
 @sky.command()

@@ -16,7 +16,7 @@ from lostlight.sim.cells import stream
 from lostlight.sim.mosaics_design import MosaicDesign
 from lostlight.sim.mosaics_light import add_stars
 from lostlight.sim.mosaics_pointing import Pointing, frame_wcs
-from lostlight.sim.mosaics_sky import MosaicSky
+from lostlight.sim.mosaics_sky import MosaicSky, tangent_plane
 
 Values = NDArray[np.float64]
 
@@ -135,13 +135,15 @@ class FrameTruth:
         return self.offset[:, *[None] * np.ndim(parts[0] + parts[1])] + sum(planes) + sum(bends)
 
     def star_pixels(self) -> tuple[Values, Values]:
-        """Give the zero-based pixel (x, y) of every star of the field, also of those off the frame."""
+        """Give the zero-based pixel (x, y) of every star of the field; NaN well off the frame."""
         stars = self._sky.stars
         ra, dec = np.asarray(stars["ra_deg"]), np.asarray(stars["dec_deg"])
-        x, y = self.wcs.wcs_world2pix(ra, dec, 0)
-        # Distortion is undone only near the frame: far off it has no inverse.
-        margin = 100 + 2 * self._design.distortion_px
-        near = (x > -margin) & (x < self.shape[1] + margin) & (y > -margin) & (y < self.shape[0] + margin)
+        centre = float(self.wcs.wcs.crval[0]), float(self.wcs.wcs.crval[1])
+        scale = np.sqrt(abs(np.linalg.det(self.wcs.wcs.cd)))
+        # Distortion has no inverse far off the frame.
+        off_px = np.hypot(*tangent_plane(centre, 3600 * scale, 0).wcs_world2pix(ra, dec, 0))
+        near = off_px < np.hypot(*self.shape) / 2 + 30 * self.fwhm_px + 2 * self._design.distortion_px
+        x, y = np.full((2, len(stars)), np.nan)
         x[near], y[near] = self.wcs.all_world2pix(ra[near], dec[near], 0, tolerance=1e-7)
         return x, y
 
