@@ -40,6 +40,7 @@ def combine(
     noise_rows: ReadRows | None = None,
     blurs: ArrayLike | None = None,
     context: Mapping[str, ArrayLike] | None = None,
+    counted: tuple[slice, slice] | None = None,
     threads: int = 1,
     memory_mb: float = 256,
     backend: str = "auto",
@@ -75,6 +76,8 @@ def combine(
         median of the frames.
     context : mapping of str to array_like, shape (N,), or None
         Columns for expressions: exptime, temp, level, noise.
+    counted : (slice, slice) or None
+        Rows and columns where the samples of each frame are counted; everywhere unless given.
     threads : int
     memory_mb : float
         Memory for samples; one row of all frames is the least.
@@ -93,7 +96,7 @@ def combine(
     """
     engine = backends.choose(backend, rule, n_frames * shape[0] * shape[1])
     columns = {"scales": scales, "offsets": offsets, "weights": weights, "noises": noises, "blurs": blurs}
-    job = _Job(n_frames, shape, rule, engine, _Rows(read_rows, weight_rows, noise_rows), columns, context or {})
+    job = _Job(n_frames, shape, rule, engine, _Rows(read_rows, weight_rows, noise_rows), columns, context or {}, counted)
     rows = _rows(n_frames, shape, memory_mb / max(threads, 1), rule.apron, job.copies)
     spans = [(y, min(y + rows, shape[0])) for y in range(0, shape[0], rows)]
     with ThreadPoolExecutor(max(threads, 1)) as pool, np.errstate(all="ignore"):
@@ -132,6 +135,7 @@ class _Job:
         rows: _Rows,
         columns: Mapping[str, ArrayLike | None],
         context: Mapping[str, ArrayLike],
+        counted: tuple[slice, slice] | None,
     ) -> None:
         if n_frames < 1:
             raise ConfigError("no frames to combine", "give at least one")
@@ -145,7 +149,7 @@ class _Job:
         for name in ("weights", "noises"):
             if of_frames[name] is not None and not (of_frames[name] > 0).all():
                 raise ConfigError(f"{name} must be above zero", "leave out frames that should not count")
-        self.n_frames, self.shape, self.rows = n_frames, shape, rows
+        self.n_frames, self.shape, self.rows, self.counted = n_frames, shape, rows, counted
         self.stack = Stack(
             rule,
             shape[1],
@@ -180,12 +184,13 @@ class _Job:
         top, bottom = max(y0 - apron, 0), min(y1 + apron, self.shape[0])
         x, noises, suspicious = self._samples(top, bottom)
         inner = slice((y0 - top) * self.shape[1], (y1 - top) * self.shape[1])
+        own = self._own(top, y0, y1, x.shape[1])
         n = np.full(x.shape[1], self.n_frames, np.int32)
-        n_valid = np.full(self.n_frames, inner.stop - inner.start)
+        n_valid = np.full(self.n_frames, np.count_nonzero(own))
         if suspicious:
             valid = np.isfinite(x)
             x[~valid] = np.inf
-            n, n_valid = valid.sum(axis=0, dtype=np.int32), np.count_nonzero(valid[:, inner], axis=1)
+            n, n_valid = valid.sum(axis=0, dtype=np.int32), np.count_nonzero(valid & own, axis=1)
         kept = reject(x, n, self.stack, noises)
         value, sigma, empirical, weight = average(x, kept, self.stack, self._weights(top, bottom), noises)
         planes = {
@@ -199,8 +204,16 @@ class _Job:
         }
         for name, plane in planes.items():
             getattr(self.out, name)[y0:y1] = plane[inner].reshape(y1 - y0, -1)
-        own = (kept.touched >= inner.start) & (kept.touched < inner.stop)
-        return *(np.count_nonzero(pick(mask, own), axis=1) for mask in (kept.low, kept.high)), n_valid
+        mine = own[kept.touched]
+        return *(np.count_nonzero(pick(mask, mine), axis=1) for mask in (kept.low, kept.high)), n_valid
+
+    def _own(self, top: int, y0: int, y1: int, n_pixels: int) -> NDArray[np.bool_]:
+        """Tell which pixels of a chunk, of rows from `top` on, count for its frames: none of the apron."""
+        own = np.zeros((n_pixels // self.shape[1], self.shape[1]), bool)
+        rows, columns = self.counted or (slice(0, self.shape[0]), slice(0, self.shape[1]))
+        first, last = max(y0, rows.start) - top, min(y1, rows.stop) - top
+        own[first : max(last, first), columns] = True
+        return own.ravel()
 
     def _samples(self, y0: int, y1: int) -> tuple[Floats, Floats | None, bool]:
         """Read samples and noises, and tell whether there may be invalid samples: a sum tells that cheaper."""
