@@ -69,9 +69,17 @@ def draw(
 
 
 def address(png: bytes) -> str:
-    """Give a picture as an address that holds it: as JPEG where that is smaller, as it is with the noise of a frame."""
-    buffer = io.BytesIO()
-    # single coloured pixels would lose their colour to subsampling
-    Image.open(io.BytesIO(png)).save(buffer, format="JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True)
-    kind, content = min(("jpeg", buffer.getvalue()), ("png", png), key=lambda each: len(each[1]))
+    """Give a picture as an address that holds it: as JPEG where that is smaller, as it is with the noise of a frame.
+
+    What is transparent in places becomes WebP, because JPEG has no transparency.
+    """
+    buffer, picture = io.BytesIO(), Image.open(io.BytesIO(png))
+    if picture.mode in ("LA", "RGBA"):
+        kind = "webp"
+        picture.convert("RGBA").save(buffer, format="WEBP", quality=JPEG_QUALITY)
+    else:
+        kind = "jpeg"
+        # single coloured pixels would lose their colour to subsampling
+        picture.save(buffer, format="JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True)
+    kind, content = min((kind, buffer.getvalue()), ("png", png), key=lambda each: len(each[1]))
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

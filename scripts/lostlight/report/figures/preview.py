@@ -90,10 +90,16 @@ def grey(
     planes = [shrink(plane, max_px) for plane in (data if data.ndim == 3 else data[np.newaxis])]
     drawn = []
     for plane in planes:
-        share = np.clip((np.nan_to_num(plane, nan=low) - low) / (high - low), 0, 1)
-        bent = np.arcsinh(share / _ASINH) / np.arcsinh(1 / _ASINH)
-        drawn.append(np.where(np.isfinite(plane), np.rint(255 * bent), MISSING).astype(np.uint8)[::-1])
+        drawn.append(np.where(np.isfinite(plane), stretched(plane, (low, high)), MISSING).astype(np.uint8)[::-1])
     return np.stack(drawn, axis=-1) if data.ndim == 3 else drawn[0]
+
+
+def stretched(plane: NDArray, limits: Limits) -> NDArray[np.uint8]:
+    """Turn values into grey: linear near the lower limit, then asinh; what has no value is black."""
+    low, high = limits
+    share = np.clip((np.nan_to_num(plane, nan=low) - low) / (high - low), 0, 1)
+    bent = np.arcsinh(share / _ASINH) / np.arcsinh(1 / _ASINH)
+    return np.rint(255 * bent).astype(np.uint8)
 
 
 def shrink(plane: NDArray, max_px: int) -> NDArray[np.float32]:
