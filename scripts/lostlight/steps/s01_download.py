@@ -18,6 +18,8 @@ from lostlight.science.plate.wcs import pixel_scale_arcsec
 from lostlight.science.sky.epoch import plate_epoch
 
 _CHANGED = "the archive's answer differs from the one it gave before"
+_MADE = ("frames", "mosaic")
+"""Sources whose images are those that a step before made of own frames."""
 _FACTS = ("ra_deg", "dec_deg", "width_arcmin", "height_arcmin", "plates")
 
 
@@ -50,7 +52,7 @@ def download(unit: Unit, params: DownloadParams, out: Outputs) -> Result:
     """Bring the image of one tile, and accept nothing but what was asked for."""
     asked = Asked(*(float(unit.facts[name]) for name in _FACTS[:4]))
     with about(unit["plate"].name if "plate" in unit else ""):
-        bring = _own if params.source in ("folder", "frames") else _cutout
+        bring = _own if params.source in ("folder", *_MADE) else _cutout
         data, header, warnings = bring(unit, params, asked)
         metrics = _metrics(data, header)
     fits.write_image(out["image"], data, header)
@@ -71,7 +73,7 @@ def _own(unit: Unit, params: DownloadParams, asked: Asked) -> tuple[np.ndarray, 
     if "plate" not in unit:
         where = f"RA {asked.ra_deg:.4f} Dec {asked.dec_deg:+.4f}"
         raise reject(BadImage, "WRONG_FIELD", f"no plate in download.folder shows {where}", "add the plate that does")
-    if params.source == "frames":
+    if params.source in _MADE:
         return *planes.usable(unit["plate"]), []
     content = fits.read_bytes(unit["plate"])
     data, header = accept(content, params.survey)
@@ -101,9 +103,6 @@ def _refuse_unusable(params: DownloadParams) -> None:
             "download.source = skyview gives resampled pixels, unfit for photometry",
             hint="choose stsci, or set `download.allow_resampled: true`",
         )
-    if params.source == "mosaic":
-        what = "download.source = mosaic needs the mosaics of step 12, which this version does not make"
-        raise ConfigError(what, hint="choose stsci, eso, folder, frames or sky")
 
 
 def _metrics(data: np.ndarray, header: Header) -> dict[str, Fact]:

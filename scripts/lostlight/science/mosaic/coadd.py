@@ -8,8 +8,9 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import NDArray
 
+from lostlight.science.mosaic.layer import Layer
 from lostlight.science.mosaic.nodes import Route
-from lostlight.science.mosaic.sky_surface import sky_surface
+from lostlight.science.mosaic.surface import sky_surface
 from lostlight.science.mosaic.warp import Warped, WarpRules, warp
 from lostlight.science.mosaic.window import Window
 from lostlight.science.stack.combine import combine
@@ -74,35 +75,29 @@ class Placed:
 
 
 @dataclass
-class Layer:
-    """A piece of a mosaic, or the whole.
-
-    Attributes
-    ----------
-    sci : ndarray, shape (C, H, W), float32
-        NaN where there is nothing.
-    wht : ndarray, shape (C, H, W), float32
-        Inverse variance; 0 where there is nothing.
-    wsum : ndarray, shape (C, H, W), float32
-        Sum of the weights, which is what a further combination weighs by.
-    cov, rej : ndarray, shape (H, W), uint16
-        Frames that contribute, and samples left out; of colours, the most of any.
-    """
-
-    sci: Floats
-    wht: Floats
-    wsum: Floats
-    cov: NDArray[np.uint16]
-    rej: NDArray[np.uint16]
-
-
-@dataclass
 class Tally:
     """Samples of each frame: rejected below and above, and valid; int64, shape (N,)."""
 
     low: NDArray[np.int64]
     high: NDArray[np.int64]
     valid: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Coadded:
+    """A window of the canvas as it was combined.
+
+    Attributes
+    ----------
+    layer : Layer
+    wsum : ndarray, shape (C, H, W), float32
+        Sum of the weights, which is what a further combination weighs by; 0 where there is nothing.
+    tally : Tally
+    """
+
+    layer: Layer
+    wsum: Floats
+    tally: Tally
 
 
 def coadd(
@@ -115,56 +110,78 @@ def coadd(
     threads: int = 1,
     memory_mb: float = 256,
     backend: str = "auto",
-) -> tuple[Layer, Tally]:
+) -> Coadded:
     """Combine the frames on a window of the canvas.
 
-    The outcome for a pixel does not depend on the window, the number of threads or the memory.
+    Parameters
+    ----------
+    frames : sequence of Placed
+        In the order of their ids, by which ties are broken.
+    window : Window
+        Pixels of the canvas that are wanted.
+    canvas_shape : (int, int)
+    warp_rules : WarpRules
+    rule : Rule
+        Rejection and combination; a median is not weighed.
+    threads : int
+    memory_mb : float
+        Working memory of the combination; the samples themselves are not counted, see `blocks`.
+    backend : str
+        auto, numpy or numba.
+
+    Returns
+    -------
+    Coadded
+        The same at a pixel for any window, number of threads and memory.
     """
     wide = window.grown(APRON, canvas_shape)
     meet = [i for i, frame in enumerate(frames) if not _overlap(frame, wide).is_empty]
     met = [frames[i] for i in meet]
-    tally = Tally(*(np.zeros(len(frames), np.int64) for _ in range(3)))
-    layer = nothing(frames[0].n_channels if frames else 1, window.shape)
+    done = nothing(len(frames), frames[0].n_channels if frames else 1, window.shape)
     if not met:
-        return layer, tally
+        return done
     stack, feather = _levelled(met, wide, warp_rules, threads, backend)
-    inner = window.within(wide)
-    for c in range(len(layer.sci)):
+    is_weighed = rule.combine == "mean"
+    for c in range(len(done.layer.sci)):
         combined = combine(
             len(met),
             wide.shape,
             _given(stack[:, c]),
             rule,
-            weights=[frame.weight[c] for frame in met],
-            weight_rows=_given(feather),
+            weights=[frame.weight[c] for frame in met] if is_weighed else None,
+            weight_rows=_given(feather) if is_weighed else None,
             noises=[frame.sigma[c] for frame in met],
             blurs=[frame.blur for frame in met],
+            counted=window.within(wide),
             threads=threads,
             memory_mb=memory_mb,
             backend=backend,
         )
-        put(layer, c, combined, inner)
-        _count(tally, meet, combined)
-    return layer, tally
+        put(done, c, combined, window.within(wide), meet)
+    return done
 
 
-def nothing(n_channels: int, shape: tuple[int, int]) -> Layer:
-    """Give a layer without a valid pixel."""
+def nothing(n_frames: int, n_channels: int, shape: tuple[int, int]) -> Coadded:
+    """Give a window without a valid pixel."""
     whole = (n_channels, *shape)
-    empty = np.full(whole, np.nan, np.float32), np.zeros(whole, np.float32), np.zeros(whole, np.float32)
-    return Layer(*empty, np.zeros(shape, np.uint16), np.zeros(shape, np.uint16))
+    planes = np.full(whole, np.nan, np.float32), np.zeros(whole, np.float32)
+    layer = Layer(*planes, np.zeros(shape, np.uint16), np.zeros(shape, np.uint16))
+    return Coadded(layer, np.zeros(whole, np.float32), Tally(*(np.zeros(n_frames, np.int64) for _ in range(3))))
 
 
-def put(layer: Layer, channel: int, combined: Combined, inner: tuple[slice, slice]) -> None:
-    """Put what came of one colour into a layer."""
-    data, sigma = combined.data[inner], combined.sigma[inner]
-    layer.sci[channel] = data
-    with np.errstate(divide="ignore", invalid="ignore"):
-        layer.wht[channel] = np.where(np.isfinite(data) & (sigma > 0), 1 / (sigma * sigma), 0)
-    layer.wsum[channel] = np.where(np.isfinite(data), combined.weight[inner], 0)
+def put(done: Coadded, channel: int, combined: Combined, inner: tuple[slice, slice], frames: Sequence[int]) -> None:
+    """Put what came of one colour in its place; of coverage and rejection, colours share the most there is."""
+    layer, data, sigma = done.layer, combined.data[inner], combined.sigma[inner]
+    is_known = np.isfinite(data) & (sigma > 0)
+    layer.sci[channel] = np.where(is_known, data, np.nan)
+    layer.wht[channel] = np.where(is_known, 1 / (sigma * sigma), 0)
+    done.wsum[channel] = np.where(is_known, combined.weight[inner], 0)
     rejected = combined.n_low[inner].astype(np.uint16) + combined.n_high[inner]
-    np.maximum(layer.cov, combined.n_used[inner], out=layer.cov)
+    np.maximum(layer.cov, np.where(is_known, combined.n_used[inner], 0), out=layer.cov, casting="unsafe")
     np.maximum(layer.rej, rejected, out=layer.rej)
+    counts = (done.tally.low, combined.rejected_low), (done.tally.high, combined.rejected_high)
+    for sums, more in (*counts, (done.tally.valid, combined.n_valid)):
+        sums[list(frames)] += more
 
 
 def _overlap(frame: Placed, window: Window) -> Window:
@@ -182,9 +199,7 @@ def _levelled(
     return stack, feather
 
 
-def _bring(
-    frame: Placed, samples: Floats, feather: Floats, window: Window, rules: WarpRules, backend: str
-) -> None:
+def _bring(frame: Placed, samples: Floats, feather: Floats, window: Window, rules: WarpRules, backend: str) -> None:
     part = _overlap(frame, window)
     warped: Warped = warp(frame.rows, frame.shape, frame.n_channels, frame.route, part, rules, backend=backend)
     inside = part.within(window)
@@ -199,8 +214,3 @@ def _given(stack: Floats) -> Callable[[int, int, int, Floats], None]:
         out[:] = stack[frame, y0:y1]
 
     return rows
-
-
-def _count(tally: Tally, meet: Sequence[int], combined: Combined) -> None:
-    for name, counts in (("low", combined.rejected_low), ("high", combined.rejected_high), ("valid", combined.n_valid)):
-        getattr(tally, name)[meet] += counts

@@ -43,6 +43,11 @@ class Own:
         return int(header.get("NAXIS3", 1)) if header.get("NAXIS", 2) > 2 else 1
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.known.naxis2, self.known.naxis1
+
+    @property
     def wcs(self) -> WCS | None:
         """The sky solution, where the header has a usable one."""
         return wcs_of(self.header) if self.header is not None else None

@@ -10,14 +10,13 @@ from lostlight.core.manifest import Manifest
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Take, Unit
 from lostlight.io import lots_file
-from lostlight.science.mosaic.footprint import outline
-from lostlight.science.mosaic.groups import GroupFrame, GroupRules, plan_groups
+from lostlight.science.mosaic.canvas import CanvasRules, plan_canvas
+from lostlight.science.mosaic.groups import GroupFrame, LotRules, plan_groups
 from lostlight.steps.mosaicking.frames import Own, listed
+from lostlight.steps.mosaicking.given import FRAME, LEVELS, LOT, MEASURED
 
 CANVAS, MOSAIC = "canvas", "mosaic"
 """The unit that places the frames, and the one, or the beginning of those, that make the result."""
-FRAME = "frame/"
-"""How the roles of frames begin; the same role among the facts tells what is known of the frame."""
 CONCERNS = {
     "measure": ("on_bad_frame",),
     "canvas": ("registration", "canvas", "mode"),
@@ -48,15 +47,23 @@ def _lots(frames: Sequence[Own], params: MosaicParams) -> dict[str, str]:
         if not path.is_file():
             raise ConfigError(f"mosaic.plan names {params.plan!r}, which does not exist", hint="correct the path")
         return lots_file.read(path, [own.id for own in usable])
-    return plan_groups([_grouped(own) for own in usable], GroupRules(**params.lots.model_dump()))
+    return plan_groups(*_grouped(usable, params), LotRules(**params.lots.model_dump()))
 
 
-def _grouped(own: Own) -> GroupFrame:
-    known, wcs = own.known, own.wcs
-    seen = None if wcs is None else outline(wcs, (known.naxis2, known.naxis1))
-    return GroupFrame(
-        own.id, known.filter, known.exptime_s, known.gain_setting, known.session, known.date_obs_utc, outline=seen
-    )
+def _grouped(frames: Sequence[Own], params: MosaicParams) -> tuple[list[GroupFrame], tuple[int, int]]:
+    """Say of each frame what decides on its lot; where some lie is known only later, if they are to be registered."""
+    known = {own.id: (own.wcs, own.shape) for own in frames}
+    canvas = None
+    if all(wcs is not None for wcs, _ in known.values()):
+        canvas = plan_canvas(known, CanvasRules(**params.canvas.model_dump()))
+    grouped = [
+        GroupFrame(
+            own.id, own.known.filter, own.known.exptime_s, own.known.gain_setting, own.known.session,
+            own.known.date_obs_utc, canvas.polygon(*known[own.id]) if canvas else None,
+        )
+        for own in frames
+    ]  # fmt: skip
+    return grouped, canvas.shape if canvas else (1, 1)
 
 
 def _measure(own: Own) -> Unit:
@@ -64,8 +71,8 @@ def _measure(own: Own) -> Unit:
 
 
 def _canvas(frames: Sequence[Own], lots: Mapping[str, str], params: MosaicParams) -> Unit:
-    takes = {f"measured/{own.id}": Take(f"measure_{own.id}", "measured", must=False) for own in frames}
-    facts = {FRAME + own.id: own.told() for own in frames} | {f"lot/{name}": lot for name, lot in lots.items()}
+    takes = {MEASURED + own.id: Take(f"measure_{own.id}", "measured", must=False) for own in frames}
+    facts = {FRAME + own.id: own.told() for own in frames} | {f"in/{name}": lot for name, lot in lots.items()}
     return Unit(CANVAS, facts={"kind": CANVAS, **facts}, takes=takes)
 
 
@@ -92,7 +99,7 @@ def _plain(name: str) -> str:
 def _of_filter(name: str, frames: Sequence[Own], lots: Mapping[str, str]) -> list[Unit]:
     """Plan what makes the mosaic of one filter."""
     ending = f"_{name}" if name else ""
-    takes = {f"levels/{own.id}": Take(f"levels_{own.id}", "levels", must=False) for own in frames}
+    takes = {LEVELS + own.id: Take(f"levels_{own.id}", "levels", must=False) for own in frames}
     canvas = {"canvas": Take(CANVAS, "canvas")}
     photometry = Unit(f"photometry{ending}", facts={"kind": "photometry", "filter": name}, takes=takes | canvas)
     given = canvas | {"photometry": Take(photometry.id, "photometry")}
@@ -106,8 +113,8 @@ def _of_filter(name: str, frames: Sequence[Own], lots: Mapping[str, str]) -> lis
     made = []
     for lot, some in members.items():
         inputs, facts = _inputs(some)
-        made.append(Unit(f"lot_{lot}{ending}", inputs, {"kind": "lot", "lot": lot, **facts}, takes=given))
-    takes_lots = {f"lot/{unit.facts['lot']}": Take(unit.id, "lot", must=False) for unit in made}
+        made.append(Unit(f"stack_{lot}{ending}", inputs, {"kind": "lot", "lot": lot, **facts}, takes=given))
+    takes_lots = {f"{LOT}{unit.facts['lot']}": Take(unit.id, "lot", must=False) for unit in made}
     facts = {FRAME + own.id: own.told() for own in frames}
     mosaic = Unit(MOSAIC + ending, {}, {"kind": MOSAIC, "filter": name, **facts}, takes=given | takes | takes_lots)
     return [photometry, *made, mosaic]

@@ -1,0 +1,82 @@
+"""Frames on the canvas, levelled and weighed: what the combination takes."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lostlight.core.params import MosaicParams
+from lostlight.core.params.mosaic import WarpParams
+from lostlight.core.step import Unit
+from lostlight.io import mosaic_frames
+from lostlight.science.mosaic.coadd import Level, Placed
+from lostlight.science.mosaic.nodes import Route, route
+from lostlight.science.mosaic.warp import WarpRules
+from lostlight.science.stack.rule import Rule
+from lostlight.steps.mosaicking import given
+
+THRESHOLD = {"shrunk": 3.5}
+"""Thresholds that are not 3."""
+
+
+def flux_factor(way: Route, warp: WarpParams) -> float:
+    """Factor on the pixels of a frame that keeps the fluxes of its stars on the canvas."""
+    return 1.0 if warp.jacobian == "none" else way.ratio
+
+
+def placed(unit: Unit, params: MosaicParams) -> dict[str, Placed]:
+    """Open the frames of a unit that are used, each with its way onto the canvas; in the order of their ids."""
+    places, photometry = given.Places.of(unit), read_photometry(unit)
+    facts = given.known(unit)
+    found = {}
+    for name, path in given.given(unit, given.FRAME).items():
+        if name in photometry["frames"]:
+            found[name] = _placed(path, name, facts[name]["hdu"], places, photometry, params)
+    return found
+
+
+def read_photometry(unit: Unit) -> dict[str, Any]:
+    """Read how the frames of a filter were levelled."""
+    content: dict[str, Any] = json.loads(unit["photometry"].read_bytes())
+    return content
+
+
+def _placed(
+    path: Path, name: str, hdu: int, places: given.Places, photometry: Mapping[str, Any], params: MosaicParams
+) -> Placed:
+    frame = mosaic_frames.open_frame(path, hdu)
+    own, canvas = photometry["frames"][name], places.canvas
+    way = route(canvas.wcs, canvas.shape, places.wcs(name, frame.header), frame.shape, params.warp.step_px)
+    level = Level(np.array(own["gain"]), np.array(own["sky"]), np.array(own["centre"]), float(photometry["half_px"]))
+    sigma, weight = np.array(own["sigma"]), np.array(own["weight"])
+    return Placed(frame.rows, frame.shape, frame.n_channels, way, level, sigma, weight, own["blur"])
+
+
+def warp_rules(params: MosaicParams) -> WarpRules:
+    """Give how frames are resampled."""
+    own = params.warp
+    return WarpRules(own.kernel, own.edge_px, own.jacobian, own.pixfrac, params.weights.feather_px)
+
+
+def rule(params: MosaicParams) -> Rule:
+    """Give how samples are rejected and combined."""
+    own = params.combine
+    usual = THRESHOLD.get(own.reject, 3.0)
+    return Rule(
+        combine=own.statistic,
+        reject=own.reject,
+        low=usual if own.low is None else own.low,
+        high=usual if own.high is None else own.high,
+        iterations=own.iterations,
+        nlow=own.nlow,
+        nhigh=own.nhigh,
+        plow=own.plow,
+        phigh=own.phigh,
+        gesd_fraction=own.gesd_fraction,
+        gesd_alpha=own.gesd_alpha,
+        fit=own.linear_fit.fit,
+        fit_scale=own.linear_fit.scale,
+        grow=own.grow,
+    )

@@ -1,0 +1,120 @@
+"""Where every frame lies: by its own sky solution, or by its stars; and the canvas that holds them all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from astropy.io.fits import Header
+from astropy.wcs import WCS
+
+from lostlight.core import atomic
+from lostlight.core.errors import ConfigError
+from lostlight.core.params import MosaicParams
+from lostlight.core.step import Outputs, Result, Unit
+from lostlight.io import lots_file
+from lostlight.science.mosaic.canvas import CanvasRules, plan_canvas
+from lostlight.science.mosaic.footprint import pixel_size
+from lostlight.science.mosaic.levels import aperture_radius
+from lostlight.science.mosaic.measure import Measured
+from lostlight.science.mosaic.register import Registered, StarList, register
+from lostlight.steps.mosaicking import given
+from lostlight.steps.mosaicking.frames import wcs_of
+
+IN_LOT = "in/"
+"""How the facts begin that say which lot a frame goes into."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    measured: Measured
+    header: Header
+    shape: tuple[int, int]
+
+
+def canvas(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
+    """Place all frames that could be measured, lay out the canvas, write the lots."""
+    seen = {name: _Seen(*given.read_measured(path)) for name, path in given.given(unit, given.MEASURED).items()}
+    reasons = given.missing(unit, given.MEASURED)
+    if not seen:
+        raise ConfigError(
+            f"none of {len(reasons)} frames can be used; {next(iter(reasons.items()))[1]}",
+            hint="look at the frames, or at mosaic.frames",
+        )
+    solutions = {name: wcs for name, each in seen.items() if (wcs := wcs_of(each.header)) is not None}
+    registered = _registered(unit, seen, solutions, params) if len(solutions) < len(seen) else None
+    known: dict[str, WCS] = dict(solutions)
+    if registered:
+        known |= {name: wcs for name, wcs in registered.wcs.items() if name not in solutions}
+        reasons |= {name: error.message for name, error in registered.failed.items() if name not in solutions}
+    shapes = {name: seen[name].shape for name in known}
+    planned = plan_canvas(
+        {name: (known[name], shapes[name]) for name in sorted(known)}, CanvasRules(**params.canvas.model_dump())
+    )
+    side = pixel_size(planned.wcs, planned.shape)
+    widths = [seen[name].measured.fwhm_px * pixel_size(known[name], shapes[name]) / side for name in sorted(known)]
+    content = {
+        "canvas": planned.header().tostring(sep="\n"),
+        "radius_px": aperture_radius(widths),
+        "frames": {
+            name: {
+                "reason": reasons.get(name, ""),
+                "wcs": "" if name in solutions or name in reasons else _text(known[name]),
+                "outline": planned.polygon(known[name], shapes[name]).tolist() if name in known else [],
+            }
+            for name in sorted({*seen, *reasons})
+        },
+        "registration": _told(registered, len(solutions)),
+    }
+    atomic.write_json(out["canvas"], content)
+    _write_lots(unit, out["lots"])
+    warnings = [f"{name} is left out: {why}" for name, why in sorted(reasons.items())]
+    metrics = {"n_placed": len(known), "n_left_out": len(reasons), "nx": planned.shape[1], "ny": planned.shape[0]}
+    return Result(metrics, warnings=warnings)
+
+
+def _registered(
+    unit: Unit, seen: Mapping[str, _Seen], solutions: Mapping[str, WCS], params: MosaicParams
+) -> Registered:
+    stars = {name: each.measured.stars for name, each in seen.items()}
+    known = given.known(unit)
+    times = {name: datetime.fromisoformat(known[name]["time"]).timestamp() for name in seen if known[name]["time"]}
+    found = register(
+        {name: StarList(table.x, table.y, table.flux) for name, table in stars.items()},
+        {name: each.shape for name, each in seen.items()},
+        min_stars=params.registration.min_stars,
+        anchors=solutions,
+        times=times if len(times) == len(seen) else None,
+    )
+    if not found.wcs:
+        first = next(iter(sorted(found.failed.items())))
+        raise ConfigError(
+            f"no two of {len(seen)} frames could be laid over each other; {first[0]}: {first[1].message}",
+            hint="give frames with a sky solution, or longer exposures with more stars",
+        )
+    return found
+
+
+def _text(wcs: WCS) -> str:
+    header = wcs.to_header(relax=True)
+    text: str = header.tostring(sep="\n")
+    return text
+
+
+def _told(registered: Registered | None, n_solved: int) -> dict[str, Any]:
+    if registered is None:
+        return {"method": "wcs"}
+    return {
+        "method": "stars and wcs" if n_solved else "stars",
+        "reference": registered.reference,
+        "n_registered": len(registered.wcs) - n_solved,
+        "pairs": [vars(pair) for pair in registered.residuals],
+        "groups": [list(group) for group in registered.groups],
+    }
+
+
+def _write_lots(unit: Unit, path: Path) -> None:
+    told = ((role, str(lot)) for role, lot in unit.facts.items() if role.startswith(IN_LOT))
+    if lots := {role.removeprefix(IN_LOT): lot for role, lot in sorted(told)}:
+        lots_file.write(path, lots)
