@@ -124,10 +124,10 @@ def test_the_loops_that_are_compiled_do_as_numpy():
 
 def looked(x, n, thresholds, fill):
     seen = look.Look(*(np.zeros(n.size, np.float64 if i == 1 else np.float32) for i in range(7)))
-    seen.half = np.zeros(n.size, np.float32)
+    seen.mad = np.zeros(n.size, np.float32)
     columns = (seen.centre, seen.first, seen.second, seen.smallest, seen.largest)
     pairs = network.comparators(len(x))
-    fill(x, n, pairs, *map(np.float32, thresholds), True, *columns, seen.clamped_first, seen.clamped_second, seen.half)
+    fill(x, n, pairs, *map(np.float32, thresholds), True, *columns, seen.clamped_first, seen.clamped_second, seen.mad)
     return seen
 
 
@@ -141,7 +141,7 @@ def test_a_look_sees_the_same_with_and_without_a_compiler(holes):
         expected = look.look(x, n, (3, 2.5), True)
         seen = compiled.look(x, n, (3, 2.5), True), looked(x, n, (3, 2.5), compiled.look_at_blocks.py_func)
     for one in seen:
-        for name in ("centre", "first", "second", "smallest", "largest", "clamped_first", "clamped_second", "half"):
+        for name in ("centre", "first", "second", "smallest", "largest", "clamped_first", "clamped_second", "mad"):
             same = n > 0 if holes else n > -1
             assert getattr(one, name)[same].tobytes() == getattr(expected, name)[same].tobytes(), name
     middle, largest = np.empty(256, np.float32), np.empty(256, np.float32)

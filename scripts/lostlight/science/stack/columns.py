@@ -47,10 +47,11 @@ def median(x: Floats, lo: Ints, hi: Ints) -> Floats:
     return np.where(hi > lo, F(0.5) * lower + F(0.5) * upper, F(np.nan))
 
 
-def nearest_half(x: Floats, n: Ints, centre: Floats) -> Floats:
-    """Give how far the nearer half of the samples reaches from the centre: of an odd number, their MAD.
+def deviation(x: Floats, n: Ints, centre: Floats) -> Floats:
+    """Give the median absolute deviation from the median of each column, without sorting the deviations.
 
-    The n // 2 + 1 samples nearest to a centre stand side by side in a sorted column, so no second sort is needed.
+    The samples nearest to the median stand side by side in a sorted column: so many of them reach as far as the
+    narrowest run of that many does.
 
     Parameters
     ----------
@@ -58,20 +59,26 @@ def nearest_half(x: Floats, n: Ints, centre: Floats) -> Floats:
         Sorted columns, +inf beyond the `n` valid samples of each.
     n : ndarray, shape (npix,), int32
     centre : ndarray, shape (npix,), float32
+        Medians.
 
     Returns
     -------
     ndarray, shape (npix,), float32
         Infinite of no samples.
     """
-    reach = np.full(x.shape[1], np.inf, F)
-    for size in np.flatnonzero(np.bincount(n)):
+    result = np.full(x.shape[1], np.inf, F)
+    for size in np.flatnonzero(np.bincount(n)).tolist():
         at = np.flatnonzero(n == size)
-        some, middle, nearest = pick(x, at), centre[at], reach[at]
-        half = int(size) // 2
-        for k in range(int(size) - half):
-            np.minimum(nearest, np.maximum(middle - some[k], some[k + half] - middle), out=nearest)
-        reach[at] = nearest
+        some, middle = pick(x, at), centre[at]
+        result[at] = F(0.5) * _reach(some, middle, size, (size + 1) // 2)
+        result[at] += F(0.5) * _reach(some, middle, size, size // 2 + 1)
+    return result
+
+
+def _reach(x: Floats, centre: Floats, n: int, nearest: int) -> Floats:
+    reach = np.full(x.shape[1], np.inf, F)
+    for k in range(n - nearest + 1 if n else 0):
+        np.minimum(reach, np.maximum(centre - x[k], x[k + nearest - 1] - centre), out=reach)
     return reach
 
 

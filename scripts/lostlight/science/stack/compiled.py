@@ -7,7 +7,7 @@ instructions of them. No fast-math: an addition stays where it is written.
 import numpy as np
 from numba import njit
 
-from lostlight.science.stack.columns import F, Floats, Ints, nearest_half
+from lostlight.science.stack.columns import F, Floats, Ints, deviation
 from lostlight.science.stack.engine import CONSISTENT, CONVERGED, Engine
 from lostlight.science.stack.look import CLAMP, Look, Thresholds, look_at_sorted
 from lostlight.science.stack.network import LARGEST, comparators
@@ -21,19 +21,19 @@ ZERO, INFINITE = F(0), F(np.inf)
 compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 
-def look(x: Floats, n: Ints, thresholds: Thresholds, halves: bool = False) -> Look:
+def look(x: Floats, n: Ints, thresholds: Thresholds, mads: bool = False) -> Look:
     """Look at a chunk, as `lostlight.science.stack.look.look`; sorted columns live for a block of pixels only."""
     if len(x) > LARGEST:
         seen = look_at_sorted(sort_columns(x), n, thresholds, moments, clamped)
-        seen.half = nearest_half(seen.columns, n, seen.centre) if halves else None
+        seen.mad = deviation(seen.columns, n, seen.centre) if mads else None
         return seen
     n_pixels = x.shape[1]
     seen = Look(np.empty(n_pixels, F), np.empty(n_pixels), *(np.empty(n_pixels, F) for _ in range(5)))
-    seen.half = np.empty(n_pixels if halves else 0, F)
+    seen.mad = np.empty(n_pixels if mads else 0, F)
     look_at_blocks(
         x, n, comparators(len(x)), *map(F, thresholds or (0, 0)), bool(thresholds), seen.centre, seen.first,
         seen.second, seen.smallest, seen.largest, seen.clamped_first, seen.clamped_second,
-        seen.half,
+        seen.mad,
     )  # fmt: skip
     return seen
 
@@ -110,14 +110,15 @@ def look_at_blocks(
     largest: np.ndarray,
     clamped_first: np.ndarray,
     clamped_second: np.ndarray,
-    half: np.ndarray,
+    mad: np.ndarray,
 ) -> None:
-    """Fill what a look gives, block by block; `half` where it is not empty."""
+    """Fill what a look gives, block by block; `mad` where it is not empty."""
     n_frames = x.shape[0]
     work = np.empty((n_frames, BLOCK), np.float32)
     lo, hi = np.zeros(BLOCK, np.int32), np.empty(BLOCK, np.int32)
     middle, bound = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     ones, one, square = np.empty(BLOCK), np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    run = np.empty(BLOCK, np.float32)
     for start in range(0, x.shape[1], BLOCK):
         size = min(BLOCK, x.shape[1] - start)
         part = slice(start, start + size)
@@ -132,9 +133,9 @@ def look_at_blocks(
         for p in range(size):
             first[start + p] = ones[p] - hi[p] * np.float64(middle[p])
         second[part] = square[:size]
-        if half.size:
-            reach_of_half(work, hi, middle, one)
-            half[part] = one[:size]
+        if mad.size:
+            deviations(work, hi, middle, run, one)
+            mad[part] = one[:size]
         if winsorized:
             for p in range(BLOCK):
                 bound[p] = CLAMP * max((bound[p] - middle[p]) / high, (middle[p] - work[0, p]) / low)
@@ -161,22 +162,28 @@ def outermost(work: np.ndarray, n: np.ndarray, middle: np.ndarray, largest: np.n
 
 
 @compiled
-def reach_of_half(work: np.ndarray, n: np.ndarray, middle: np.ndarray, reach: np.ndarray) -> None:
-    """Find how far the nearer half of sorted columns reaches, as `lostlight.science.stack.columns.nearest_half`."""
-    reach[:] = INFINITE
-    if n.min() == n.max():
-        half = n[0] // 2
-        for k in range(n[0] - half):
-            lower, upper = work[k], work[k + half]
+def deviations(work: np.ndarray, n: np.ndarray, middle: np.ndarray, reach: np.ndarray, result: np.ndarray) -> None:
+    """Find median absolute deviations of sorted columns, as `lostlight.science.stack.columns.deviation`."""
+    half = np.float32(0.5)
+    result[:] = ZERO
+    for extra in range(2):
+        reach[:] = INFINITE
+        if n.min() == n.max():
+            last = (n[0] - 1 + extra) // 2
+            for k in range(n[0] - last if n[0] else 0):
+                lower, upper = work[k], work[k + last]
+                for p in range(reach.size):
+                    below, above = middle[p] - lower[p], upper[p] - middle[p]
+                    furthest = above if above > below else below
+                    reach[p] = furthest if furthest < reach[p] else reach[p]
+        else:
             for p in range(reach.size):
-                below, above = middle[p] - lower[p], upper[p] - middle[p]
-                furthest = above if above > below else below
-                reach[p] = furthest if furthest < reach[p] else reach[p]
-        return
-    for p in range(reach.size):
-        half = n[p] // 2
-        for k in range(n[p] - half):
-            reach[p] = min(reach[p], max(middle[p] - work[k, p], work[k + half, p] - middle[p]))
+                last = (n[p] - 1 + extra) // 2
+                for k in range(n[p] - last if n[p] else 0):
+                    below, above = middle[p] - work[k, p], work[k + last, p] - middle[p]
+                    reach[p] = min(reach[p], max(below, above))
+        for p in range(result.size):
+            result[p] += half * reach[p]
 
 
 @compiled

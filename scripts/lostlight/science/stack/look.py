@@ -28,7 +28,7 @@ class Look:
     smallest, largest : ndarray
     clamped_first, clamped_second : ndarray or None
         The same sums for winsorized rejection, of differences clamped as they are where sigma is `reach`.
-    half : ndarray or None
+    mad : ndarray or None
         How far the nearer half of the samples reaches from the centre, for shrunk rejection.
     columns : ndarray, shape (N, npix), or None
         The sorted samples, where they were kept.
@@ -42,13 +42,13 @@ class Look:
     clamped_first: Floats | None = None
     clamped_second: Floats | None = None
     columns: Floats | None = None
-    half: Floats | None = None
+    mad: Floats | None = None
 
 
 Looker = Callable[[Floats, Ints, Thresholds, bool], Look]
 
 
-def look(x: Floats, n: Ints, thresholds: Thresholds, halves: bool = False) -> Look:
+def look(x: Floats, n: Ints, thresholds: Thresholds, mads: bool = False) -> Look:
     """Look at a chunk.
 
     Parameters
@@ -59,12 +59,12 @@ def look(x: Floats, n: Ints, thresholds: Thresholds, halves: bool = False) -> Lo
         Valid samples.
     thresholds : (float, float) or None
         Of winsorized rejection, where the clamped sums are wanted.
-    halves : bool
-        Whether `half` is wanted.
+    mads : bool
+        Whether `mad` is wanted.
     """
     seen = look_at_sorted(sort_planes(x), n, thresholds)
-    if halves:
-        seen.half = columns.nearest_half(seen.columns, n, seen.centre)
+    if mads:
+        seen.mad = columns.deviation(seen.columns, n, seen.centre)
     return seen
 
 

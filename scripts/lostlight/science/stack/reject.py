@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lostlight.science.stack import clip, masks, widths
-from lostlight.science.stack.columns import F, Floats, Ints, median, nearest_half, pick
+from lostlight.science.stack.columns import F, Floats, Ints, median, deviation, pick
 from lostlight.science.stack.engine import NUMPY, Engine
 from lostlight.science.stack.grow import grown
 from lostlight.science.stack.look import Look, look_at_sorted
@@ -102,7 +102,7 @@ def reject(x: Floats, n: Ints, stack: Stack, noises: Floats | None = None) -> Ke
 def _reject(x: Floats, n: Ints, stack: Stack, noises: Floats | None) -> Kept:
     rule, engine = stack.rule, stack.engine
     if rule.reject == "shrunk":
-        seen = _look_at_halves(x, n, stack)
+        seen = _look_at_mads(x, n, stack)
         return _without(x, n, seen, *reject_shrunk(x, n, seen, stack, noises), engine)
     judge = _judge(stack)
     if judge is not None:
@@ -139,11 +139,11 @@ def _clipped(x: Floats, n: Ints, stack: Stack, seen: Look) -> Kept:
     return kept
 
 
-def _look_at_halves(x: Floats, n: Ints, stack: Stack) -> Look:
+def _look_at_mads(x: Floats, n: Ints, stack: Stack) -> Look:
     if stack.rule.combine != "aawa":
         return stack.engine.look(x, n, None, True)
     seen = look_at_sorted(stack.engine.sort(x), n, None)
-    seen.half = nearest_half(seen.columns, n, seen.centre)
+    seen.mad = deviation(seen.columns, n, seen.centre)
     return seen
 
 

@@ -49,7 +49,7 @@ def reject_shrunk(x: Floats, n: Ints, seen: Look, stack: "Stack", noises: Floats
     n : ndarray, shape (npix,), int32
         Valid samples.
     seen : Look
-        With `half`.
+        With `mad`.
     stack : Stack
     noises : ndarray, shape (N, 1) or (N, npix), float32, or None
         One standard deviation of the samples of a frame.
@@ -97,8 +97,8 @@ class _Limits:
         many = np.maximum(np.arange(n_frames + 1), 1)
         self.thresholds = rule.thresholds
         self.factor = np.sqrt(1 + MEDIAN_VARIANCE / many).astype(F)[n]
-        self.share = np.where(seen.half > 0, scatter_shares(n_frames, rule.prior).astype(F)[n], F(0))
-        self.scatter2 = np.square(mad_factors(n_frames).astype(F)[n] * seen.half)
+        self.share = np.where(seen.mad > 0, scatter_shares(n_frames, rule.prior).astype(F)[n], F(0))
+        self.scatter2 = np.square(mad_factors(n_frames).astype(F)[n] * seen.mad)
         self.slope, self.bend = tolerances(seen.centre.reshape(-1, stack.nx), rule.gradient, rule.psf)
 
     def at(self, columns: NDArray[np.intp]) -> "_Limits":
