@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,6 +24,7 @@ from lostlight.vocab.calibration import CODES
 
 _OTHER_PLANES = frozenset(
     {"UNCERT", "MASK", "DQ", "ERR", "VAR", "WEIGHT", "WHT", "BPM", "NUSED", "REJLOW", "REJHIGH", "FLAGS"}
+    | {"COV", "REJ", "WSUM"}
 )
 _STRUCTURE = frozenset({
     "SIMPLE", "XTENSION", "BITPIX", "NAXIS", "EXTEND", "PCOUNT", "GCOUNT", "EXTNAME", "EXTVER", "CHECKSUM", "DATASUM",
@@ -34,11 +36,16 @@ _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20
 
 
-def headers(path: Path) -> list[tuple[int, Header]]:
+def headers(path: Path, *, colour: bool = False) -> list[tuple[int, Header]]:
     """Read the header of every frame in a file, once the file is known to be whole.
 
     A FITS file holds a frame in each HDU with an image; uncertainties, masks and the like are left out. What a primary
     HDU without pixels says holds for all of its extensions.
+
+    Parameters
+    ----------
+    colour : bool
+        Take images of three planes as well.
 
     Returns
     -------
@@ -60,20 +67,27 @@ def headers(path: Path) -> list[tuple[int, Header]]:
     source = _source(path)
     _check_whole(path, source)
     with _hdus(path, source) as hdus:
-        found = [(number, _inherited(hdus, number)) for number, hdu in enumerate(hdus) if _is_frame_hdu(hdu)]
+        found = [(number, _inherited(hdus, number)) for number, hdu in enumerate(hdus) if _is_frame_hdu(hdu, colour)]
         for number, _ in found:
             _check_scale(path, number, hdus[number])
+        axes = next((hdu.shape for hdu in hdus if hdu.is_image and len(hdu.shape) > 2), ())
     if not found:
-        raise broken(f"{path.name} holds no two-dimensional image")
+        kinds = "two-dimensional image" + (" nor one of three planes" if colour else "")
+        raise broken(f"{path.name} holds no {kinds}" + (f", but {_told(axes)}" if colour and axes else ""))
     return found
 
 
-def read_frame(path: Path, hdu: int = 0) -> tuple[NDArray[np.float32], Header]:
+def read_frame(path: Path, hdu: int = 0, *, colour: bool = False) -> tuple[NDArray[np.float32], Header]:
     """Read the pixels of one frame.
+
+    Parameters
+    ----------
+    colour : bool
+        Take images of three planes as well.
 
     Returns
     -------
-    data : ndarray, shape (ny, nx), float32, adu
+    data : ndarray, shape (ny, nx) or (3, ny, nx), float32, adu
         BSCALE and BZERO are applied; BLANK and all that is not finite is NaN.
     header : Header
 
@@ -87,12 +101,30 @@ def read_frame(path: Path, hdu: int = 0) -> tuple[NDArray[np.float32], Header]:
     if path.name.lower().endswith(tiff.SUFFIXES):
         return tiff.read(path)
     with _hdus(path, _source(path)) as hdus:
-        if hdu >= len(hdus) or not _is_frame_hdu(hdus[hdu]):
+        if hdu >= len(hdus) or not _is_frame_hdu(hdus[hdu], colour):
             raise broken(f"HDU {hdu} of {path.name} holds no two-dimensional image", hdu=hdu)
         header = _inherited(hdus, hdu)
-        data = np.array(hdus[hdu].data, dtype=np.float32).reshape(hdus[hdu].data.shape[-2:])
+        return pixels(hdus[hdu]), header
+
+
+def pixels(hdu: Any) -> NDArray[np.float32]:
+    """Give the pixels of an HDU, shape (ny, nx) or (3, ny, nx), float32, NaN where they are not finite."""
+    data = np.array(hdu.data, dtype=np.float32)
     data[~np.isfinite(data)] = np.nan
-    return data, header
+    return data.reshape(*(side for side in data.shape[:-2] if side > 1), *data.shape[-2:])
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[fits.HDUList]:
+    """Open a FITS file, unpacked if it is gzip; raises BadImage (CAL111) for whatever is wrong with it."""
+    with _hdus(path, _source(path)) as hdus:
+        yield hdus
+
+
+def is_gzip(path: Path) -> bool:
+    """Say whether a file is gzip, by its first bytes: some programs compress and keep the name."""
+    with path.open("rb") as stream:
+        return stream.read(2) == _GZIP
 
 
 def broken(said: str, **facts: str | int) -> BadImage:
@@ -121,9 +153,7 @@ def _hdus(path: Path, source: Path | bytes, *, packed: bool = False) -> Iterator
 
 
 def _source(path: Path) -> Path | bytes:
-    with path.open("rb") as stream:
-        is_gzip = stream.read(2) == _GZIP  # some programs compress and keep the name
-    return _unzipped(path) if is_gzip else path
+    return _unzipped(path) if is_gzip(path) else path
 
 
 def _unzipped(path: Path) -> bytes:
@@ -193,11 +223,17 @@ def _ends(path: Path, hdus: fits.HDUList) -> list[int]:
     return ends
 
 
-def _is_frame_hdu(hdu: Any) -> bool:
+def _is_frame_hdu(hdu: Any, colour: bool) -> bool:
     if not hdu.is_image or hdu.name.upper() in _OTHER_PLANES:
         return False
     shape = hdu.shape
-    return len(shape) >= 2 and all(side == 1 for side in shape[:-2]) and min(shape) > 0
+    return len(shape) >= 2 and min(shape) > 0 and prod(shape[:-2]) in ((1, 3) if colour else (1,))
+
+
+def _told(axes: tuple[int, ...]) -> str:
+    """Say what is wrong with the axes of an image, and how to turn them."""
+    said = f"one of {' x '.join(map(str, axes[::-1]))} (NAXIS1 first)"
+    return said + ("; write its colours as three planes, with NAXIS3 = 3" if axes[-1] in (3, 4) else "")
 
 
 def _check_scale(path: Path, number: int, hdu: Any) -> None:

@@ -1,0 +1,214 @@
+"""The frames of a mosaic as files: which there are, what their headers say, and any rows of their pixels.
+
+Thousands of frames can be open at once: none holds a file descriptor or pixels in memory.
+"""
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count as count_from
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.io.fits import Header
+from numpy.typing import NDArray
+
+from lostlight.io import frame_files, frame_list, raw_camera, stored, tiff
+from lostlight.io.scratch import release, scratch
+from lostlight.io.stored import Stored
+from lostlight.vocab.bits import DO_NOT_USE
+
+_BEGINNING = 1 << 17
+"""Bytes of a file that are compared before the whole is."""
+
+
+@dataclass(frozen=True)
+class FrameFile:
+    """A calibrated frame whose rows are read when they are asked for.
+
+    Pixels that must not be used are NaN: what is not finite, BLANK, and what step 11 marked so. Reading is safe from
+    several threads.
+    """
+
+    path: Path
+    hdu: int
+    shape: tuple[int, int]
+    n_channels: int
+    pixels: Stored | NDArray[np.float32]
+    """Where they lie in the file, or those of a packed one, shape (n_channels, ny, nx)."""
+    forbidden: Stored | None = None
+    """Where the marks of step 11 lie."""
+    bits: int = 0
+    """Marks of pixels that must not be used."""
+
+    @cached_property
+    def header(self) -> Header:
+        """Header of the image, with what the primary one says of all extensions."""
+        return dict(headers(self.path))[self.hdu]
+
+    def rows(self, y0: int = 0, y1: int | None = None) -> NDArray[np.float32]:
+        """Read rows y0 up to, not including, y1: shape (n_channels, y1 - y0, nx), float32.
+
+        Raises
+        ------
+        BadImage
+            If the file is not there any more, or has become shorter.
+        """
+        y0, y1, _ = slice(y0, y1).indices(self.shape[0])
+        if not isinstance(self.pixels, Stored):
+            return np.array(self.pixels[:, y0:y1])
+        out = np.empty((self.n_channels, max(y1 - y0, 0), self.shape[1]), np.float32)
+        with stored.opened(self.path) as descriptor:
+            for channel in range(self.n_channels):
+                self.pixels.read(descriptor, y0, y1, out[channel], channel)
+            if self.forbidden is not None:
+                marks = np.empty(out.shape[1:], np.float32)
+                self.forbidden.read(descriptor, y0, y1, marks)
+                out[:, marks.astype(np.int64) & self.bits > 0] = np.nan
+        return out
+
+
+def listed(source: str) -> list[tuple[str, Path]]:
+    """List the files of a folder with its subfolders, or of a table with a column ``path``, by id.
+
+    The id is the name without suffix; where two are the same their folders are added, and a number if that is not
+    enough. ``tiles:<seed>`` names simulated frames.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such folder or table, or no frame in it.
+    """
+    found = frame_list.listed(frame_list.resolve(source))
+    names = [name for name, _ in found.rows]
+    return [(frame_id, found.folder / name) for frame_id, name in zip(_ids(names), names, strict=True)]
+
+
+def duplicates(paths: Iterable[Path]) -> list[list[Path]]:
+    """Find files of the same content, whatever their names: a frame would count twice.
+
+    Files that cannot be read are of no other's content. Of files of one size only the beginning is compared, and all
+    of it where that is the same too.
+    """
+    same: dict[Hashable, list[Path]] = {0: list(paths)}
+    for measure in (_size, _start, _digest):
+        finer: dict[Hashable, list[Path]] = defaultdict(list)
+        for key, some in same.items():
+            for path in some:
+                finer[key, measure(path)].append(path)
+        same = {key: some for key, some in finer.items() if len(some) > 1}
+    return list(same.values())
+
+
+def headers(path: Path) -> list[tuple[int, Header]]:
+    """Read the header of every image in a file, of one plane or three, by HDU; see `frame_files.headers`."""
+    return frame_files.headers(path, colour=True)
+
+
+def open_frame(path: Path, hdu: int = 0, folder: Path | None = None) -> FrameFile:
+    """Open one image of a file.
+
+    Plain images are read from where they lie; packed ones (gzip, compressed tiles, TIFF, raw) are unpacked once, to a
+    file without a name that vanishes with the frame.
+
+    Parameters
+    ----------
+    path : Path
+    hdu : int
+        Number of the HDU, as `headers` gives it; 0 is the first image wherever it is.
+    folder : Path, optional
+        Where to unpack to; None means where the system keeps its temporary files.
+
+    Raises
+    ------
+    BadImage
+        If the file is damaged, has no image there, or colours in an order that is not understood.
+    """
+    numbers = [number for number, _ in headers(path)]
+    number = hdu if hdu in numbers else numbers[0] if hdu == 0 else -1
+    if number < 0:
+        raise frame_files.broken(f"HDU {hdu} of {path.name} holds no image", hdu=hdu)
+    if path.name.lower().endswith((*tiff.SUFFIXES, *raw_camera.SUFFIXES)):
+        return _unpacked(path, number, frame_files.read_frame(path)[0][np.newaxis], folder)
+    with frame_files.opened(path) as hdus:
+        marks, bits = _marks(path, hdus, number)
+        if frame_files.is_gzip(path) or any(isinstance(hdu, fits.CompImageHDU) for hdu in (hdus[number], marks)):
+            pixels = frame_files.pixels(hdus[number])
+            if marks is not None:
+                pixels[..., marks.data & bits > 0] = np.nan
+            return _unpacked(path, number, pixels.reshape(-1, *pixels.shape[-2:]), folder)
+        where, forbidden = (None if hdu is None else _where(path, hdu) for hdu in (hdus[number], marks))
+    return FrameFile(path, number, where.shape, where.n_planes, where, forbidden, bits)
+
+
+def _unpacked(path: Path, hdu: int, pixels: NDArray[np.float32], folder: Path | None) -> FrameFile:
+    """Move the pixels of a packed frame to a file of their own, so that memory does not grow with their number."""
+    kept = scratch(pixels.shape, np.float32, folder, small=0)
+    kept[:] = pixels
+    release(kept)
+    return FrameFile(path, hdu, pixels.shape[1:], pixels.shape[0], kept)
+
+
+def _where(path: Path, hdu: fits.ImageHDU) -> Stored:
+    """Find where the pixels of an image lie in its file."""
+    where = stored.described(path, hdu.header, hdu.fileinfo()["datLoc"])
+    if where is None:
+        raise frame_files.broken(f"{path.name} has pixels of a kind that is not understood", hdu=hdu.name)
+    return where
+
+
+def _marks(path: Path, hdus: fits.HDUList, number: int) -> tuple[fits.ImageHDU | None, int]:
+    """Find the marks of step 11, and which of them forbid the use of a pixel; those of others mean other things."""
+    by_name = {hdu.name: hdu for hdu in hdus if hdu.is_image}
+    if "DQB00" not in getattr(by_name.get("DQ"), "header", ()):
+        return None, 0
+    # MASK knows what was repaired, DQ does not
+    name, bits = ("MASK", 1) if "MASK" in by_name else ("DQ", DO_NOT_USE)
+    if by_name[name].shape != hdus[number].shape[-2:]:
+        raise frame_files.broken(f"{path.name}: {name} has another shape than the pixels")
+    return by_name[name], bits
+
+
+def _ids(names: Sequence[str]) -> list[str]:
+    """Name frames by their files, as briefly as tells them apart."""
+    short = [_plain(frame_list.stem(Path(name).name)) for name in names]
+    count = Counter(name.casefold() for name in short)
+    ids = [
+        brief if count[brief.casefold()] == 1 else _plain(frame_list.stem(Path(name).as_posix().lstrip("./")))
+        for brief, name in zip(short, names, strict=True)
+    ]
+    taken: set[str] = set()
+    for place, name in enumerate(ids):
+        tries = (name if number == 1 else f"{name}_{number}" for number in count_from(1))
+        ids[place] = next(each for each in tries if each.casefold() not in taken)
+        taken.add(ids[place].casefold())
+    return ids
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "_", name) or "_"
+
+
+def _size(path: Path) -> Hashable:
+    try:
+        return path.stat().st_size or path
+    except OSError:
+        return path
+
+
+def _start(path: Path) -> Hashable:
+    return _digest(path, _BEGINNING)
+
+
+def _digest(path: Path, n_bytes: int = -1) -> Hashable:
+    try:
+        with path.open("rb") as stream:
+            if n_bytes < 0:
+                return hashlib.file_digest(stream, "sha256").digest()
+            return hashlib.sha256(stream.read(n_bytes)).digest()
+    except OSError:
+        return path

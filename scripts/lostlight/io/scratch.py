@@ -1,0 +1,46 @@
+"""Arrays for the length of a piece of work: in memory while they are small, in a file without a name otherwise."""
+
+import mmap
+import os
+import tempfile
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+SMALL = 64 << 20
+"""Bytes that are kept in memory."""
+
+
+def scratch(shape: tuple[int, ...], dtype: DTypeLike, folder: Path | None = None, small: int = SMALL) -> NDArray:
+    """Make an array of zeros that needs no more memory than what is being worked on.
+
+    Parameters
+    ----------
+    shape, dtype
+        As of `numpy.zeros`.
+    folder : Path, optional
+        Where the file is made; it has no name there, and vanishes with the array, even if the process is killed.
+    small : int
+        Arrays of fewer bytes stay in memory.
+
+    Raises
+    ------
+    OSError
+        If the disk has no room for it: that is known now, and not when it is half full.
+    """
+    n_bytes = prod(shape) * np.dtype(dtype).itemsize
+    if n_bytes < small or n_bytes == 0:
+        return np.zeros(shape, dtype)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        os.posix_fallocate(file.fileno(), 0, n_bytes)
+        return np.memmap(file, dtype, "r+", shape=shape)
+
+
+def release(array: NDArray) -> None:
+    """Let the system take back the memory of an array from `scratch`; its values stay in its file."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    if isinstance(array.base, mmap.mmap):
+        array.base.madvise(mmap.MADV_DONTNEED)
