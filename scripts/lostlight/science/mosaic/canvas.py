@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
 from lostlight.core.errors import ConfigError, NoWCS
-from lostlight.science.mosaic.footprint import Polygon, outline, pixel_size, to_pixels, unit_vectors
+from lostlight.science.mosaic.footprint import Polygon, mean_direction, outline, pixel_size, to_pixels, unit_vectors
 from lostlight.science.mosaic.window import Window
 
 WIDEST_TAN_DEG = 20.0
@@ -139,9 +139,7 @@ def _outline_of(name: str, wcs: WCS, shape: tuple[int, int]) -> Polygon:
 def _on_the_sky(places: Polygon, scale_arcsec: float) -> Header:
     """North-up grid about the mean direction, with its reference point at pixel 0."""
     vectors = unit_vectors(places)
-    mean = vectors.mean(axis=0)
-    # directions all over the sky may cancel
-    mean = mean / np.linalg.norm(mean) if np.linalg.norm(mean) > 1e-6 else vectors[0]
+    mean = mean_direction(vectors)
     extent = 2 * np.degrees(np.arccos(np.clip((vectors @ mean).min(), -1, 1)))
     kind = "TAN" if extent <= WIDEST_TAN_DEG else "ZEA"
     centre = np.degrees(np.arctan2(mean[1], mean[0])) % 360, np.degrees(np.arcsin(np.clip(mean[2], -1, 1)))
@@ -212,10 +210,7 @@ def _too_large(canvas: Canvas, outlines: Mapping[str, Polygon], rules: CanvasRul
 
 
 def _middle(places: Polygon, *, is_sky: bool) -> NDArray[np.float64]:
-    if not is_sky:
-        return places.mean(axis=0)
-    mean = unit_vectors(places).mean(axis=0)
-    return mean / np.linalg.norm(mean)
+    return mean_direction(unit_vectors(places)) if is_sky else places.mean(axis=0)
 
 
 def _rounded(value: float) -> float:

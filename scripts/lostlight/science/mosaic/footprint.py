@@ -1,5 +1,7 @@
 """The outline of a frame: on the sky, on a canvas, and as the cells of a coarse grid."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from astropy.wcs import WCS
 from numpy.typing import ArrayLike, NDArray
@@ -93,17 +95,38 @@ def unit_vectors(places_deg: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
 
 
-def cells_inside(polygon: Polygon, shape: tuple[int, int], cell_px: float) -> NDArray[np.bool_]:
+def mean_direction(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the mean of unit vectors as one, or the first of them where they cancel, all over the sky."""
+    mean = vectors.mean(axis=0)
+    length = np.linalg.norm(mean)
+    return mean / length if length > 1e-6 else vectors[0]
+
+
+def flattened(outlines: Sequence[Polygon]) -> list[Polygon]:
+    """Lay outlines on the sky onto a plane with equal areas, about their mean direction; points without place go.
+
+    Lambert's zenithal projection, in radians; neither right ascension 0 nor a pole is special.
+    """
+    if not outlines:
+        return []
+    vectors = [unit_vectors(places[np.isfinite(places).all(axis=1)]) for places in outlines]
+    middle = mean_direction(np.concatenate(vectors))
+    # two directions at right angles to it: of the axes, the one farthest from it gives the first
+    across = np.cross(middle, np.eye(3)[np.argmin(np.abs(middle))])
+    across /= np.linalg.norm(across)
+    plane = np.stack([across, np.cross(middle, across)], axis=1)
+    return [each @ plane * np.sqrt(2 / np.maximum(1 + each @ middle, 1e-12))[:, np.newaxis] for each in vectors]
+
+
+def cells_inside(polygon: Polygon, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Tell which cells of a coarse grid have their middle inside a polygon.
 
     Parameters
     ----------
     polygon : ndarray, shape (n, 2)
-        x and y in pixels of the canvas; the middle of the first pixel is (0, 0). May be concave.
+        x and y in cells, from the corner of the first. May be concave.
     shape : tuple of int
         Rows and columns of cells.
-    cell_px : float
-        Side of a cell in pixels.
 
     Returns
     -------
@@ -113,7 +136,7 @@ def cells_inside(polygon: Polygon, shape: tuple[int, int], cell_px: float) -> ND
     inside = np.zeros(shape, bool)
     if not np.isfinite(polygon).all():
         return inside
-    x, y = ((polygon + 0.5) / cell_px - 0.5).T
+    x, y = polygon.T - 0.5
     x1, y1 = np.roll(x, -1), np.roll(y, -1)
     row = np.arange(shape[0])[:, np.newaxis]
     # even-odd rule: each row is cut where an edge passes it, and changes side there

@@ -1,6 +1,6 @@
 """Which frames are stacked together: lots that hold enough frames, and whole fields where that is possible."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import ceil
@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from lostlight.core.errors import ConfigError
-from lostlight.science.mosaic.footprint import Polygon, cells_inside
+from lostlight.science.mosaic.footprint import Polygon, cells_inside, flattened
 
 _CELLS = 512
 """Most cells along a side of the grid on which coverage is counted."""
@@ -25,8 +25,8 @@ _SAME_FIELD = 0.25
 class GroupFrame:
     """What decides on the lot of a frame.
 
-    `outline` is in pixels of the canvas, as `Canvas.polygon` gives it; None where it is not known. `time` is anything
-    that sorts: a Julian date or an ISO text.
+    `outline` is on the sky, as `footprint.outline` gives it, and None where it is not known. `time` is anything that
+    sorts: a Julian date or an ISO text.
     """
 
     id: str
@@ -39,7 +39,7 @@ class GroupFrame:
 
 
 @dataclass(frozen=True)
-class LotRules:
+class GroupRules:
     """How many frames a lot has, when it is closed early, and whether fields are kept apart."""
 
     min: int = 8
@@ -48,11 +48,7 @@ class LotRules:
     by: Literal["auto", "pointing"] = "auto"
 
 
-def plan_groups(
-    frames: Sequence[GroupFrame],
-    canvas_shape: tuple[int, int],
-    rules: LotRules = LotRules(),
-) -> dict[str, str]:
+def plan_groups(frames: Sequence[GroupFrame], rules: GroupRules = GroupRules()) -> dict[str, str]:
     """Put every frame into exactly one lot.
 
     Frames are sorted by filter, exposure, gain, night, time and id, whatever their order was. Those alike in the
@@ -63,14 +59,12 @@ def plan_groups(
     Parameters
     ----------
     frames : sequence of GroupFrame
-    canvas_shape : tuple of int
-        Rows and columns of the canvas.
-    rules : LotRules
+    rules : GroupRules
 
     Returns
     -------
     dict
-        Name of the lot (``lot_001``, ...) of each frame by its id, in the order of the lots.
+        Name of the lot (``L001``, ...) of each frame by its id, in the order of the lots.
 
     Raises
     ------
@@ -78,86 +72,82 @@ def plan_groups(
         If two frames have one id.
     """
     _check_ids(frames)
-    fields = _fields(frames) if rules.by == "pointing" else dict.fromkeys((frame.id for frame in frames), 0)
-    ordered = sorted(frames, key=lambda frame: (_key(frame), fields[frame.id], *_when(frame)))
-    lots: list[list[GroupFrame]] = []
+    sky = _Sky(frames)
+    fields = sky.fields() if rules.by == "pointing" else {}
+    kinds = {frame.id: (*_kind(frame), fields.get(frame.id, -1)) for frame in frames}
+    ordered = sorted(frames, key=lambda frame: (kinds[frame.id], *_when(frame)))
+    lots: list[Sequence[str]] = []
     for _, of_filter in groupby(ordered, key=lambda frame: frame.filter):
-        mine = list(of_filter)
-        covered = _Coverage(mine, canvas_shape)
-        for _, alike in groupby(mine, key=lambda frame: (_key(frame), fields[frame.id])):
-            lots += _cut(list(alike), covered, rules)
+        names = [frame.id for frame in of_filter]
+        enough = rules.coverage * np.count_nonzero(sky.union(names))
+        for _, alike in groupby(names, key=kinds.__getitem__):
+            lots += _cut(list(alike), sky, enough, rules)
     width = max(3, len(str(len(lots))))
-    return {frame.id: f"lot_{number:0{width}d}" for number, lot in enumerate(lots, 1) for frame in lot}
+    return {name: f"L{number:0{width}d}" for number, lot in enumerate(lots, 1) for name in lot}
 
 
-class _Coverage:
-    """Which cells of a coarse grid each frame covers."""
+class _Sky:
+    """The frames whose outlines are known, flat on a plane, and the cells of a coarse grid that each covers."""
 
-    def __init__(self, frames: Sequence[GroupFrame], canvas_shape: tuple[int, int]) -> None:
-        self._cell = max(1.0, max(canvas_shape) / _CELLS)
-        self._shape = ceil(canvas_shape[0] / self._cell), ceil(canvas_shape[1] / self._cell)
-        self._total = np.count_nonzero(np.logical_or.reduce([self.of(frame) for frame in frames]))
+    def __init__(self, frames: Sequence[GroupFrame]) -> None:
+        placed = sorted((frame for frame in frames if frame.outline is not None), key=lambda frame: frame.id)
+        flat = flattened([frame.outline for frame in placed])
+        self.polygons = {frame.id: polygon for frame, polygon in zip(placed, flat, strict=True)}
+        corners = np.concatenate(flat) if flat else np.zeros((1, 2))
+        self._low, size = corners.min(axis=0), np.ptp(corners, axis=0)
+        self._cell = max(float(size.max()) / _CELLS, np.finfo(float).tiny)
+        self._shape = int(np.ceil(size[1] / self._cell)) or 1, int(np.ceil(size[0] / self._cell)) or 1
 
-    def of(self, frame: GroupFrame) -> NDArray[np.bool_]:
-        """Cells of one frame; none where its outline is not known."""
-        if frame.outline is None:
+    def cells(self, name: str) -> NDArray[np.bool_]:
+        """Cells whose middle a frame covers; none if its outline is not known."""
+        if name not in self.polygons:
             return np.zeros(self._shape, bool)
-        return cells_inside(frame.outline, self._shape, self._cell)
+        return cells_inside((self.polygons[name] - self._low) / self._cell, self._shape)
 
-    def fraction(self, cells: NDArray[np.bool_]) -> float:
-        """Part of the cells that any frame covers."""
-        return np.count_nonzero(cells) / self._total if self._total else 0.0
+    def union(self, names: Iterable[str]) -> NDArray[np.bool_]:
+        """Cells that any of these frames covers."""
+        cells = np.zeros(self._shape, bool)
+        for name in names:
+            cells |= self.cells(name)
+        return cells
+
+    def fields(self) -> dict[str, int]:
+        """Number the fields that the frames point at.
+
+        Frames belong together if a chain of frames close to each other leads from one to the other, so that a field
+        that drifts stays one.
+        """
+        if not self.polygons:
+            return {}
+        middles = np.array([polygon.mean(axis=0) for polygon in self.polygons.values()])
+        near = _SAME_FIELD * np.sqrt(np.median([_area(polygon) for polygon in self.polygons.values()]))
+        first, second = KDTree(middles).query_pairs(near, output_type="ndarray").T
+        links = coo_array((np.ones(len(first)), (first, second)), shape=(len(middles), len(middles)))
+        labels = connected_components(links, directed=False)[1]
+        return dict(zip(self.polygons, labels.tolist(), strict=True))
 
 
-def _cut(frames: Sequence[GroupFrame], covered: _Coverage, rules: LotRules) -> Iterator[list[GroupFrame]]:
-    """Cut frames that are alike into lots."""
-    start = 0
-    while start < len(frames):
-        rest = frames[start:]
-        size = _close(rest[: _size(len(rest), rules)], covered, rules)
-        if len(rest) - size < rules.min:
-            size = len(rest)
-        yield list(rest[:size])
-        start += size
+def _cut(frames: Sequence[str], sky: _Sky, enough: float, rules: GroupRules) -> Iterator[Sequence[str]]:
+    """Cut frames that are alike into lots; those that cover `enough` cells may be closed early."""
+    while frames:
+        runs = max(1, min(round(len(frames) / rules.target), len(frames) // rules.min))
+        size = _close(frames[: ceil(len(frames) / runs)], sky, enough, rules)
+        if len(frames) - size < rules.min:
+            size = len(frames)
+        yield frames[:size]
+        frames = frames[size:]
 
 
-def _size(n: int, rules: LotRules) -> int:
-    """Length of the first of the equal runs that n frames are cut into."""
-    runs = max(1, min(round(n / rules.target), n // rules.min))
-    return ceil(n / runs)
-
-
-def _close(lot: Sequence[GroupFrame], covered: _Coverage, rules: LotRules) -> int:
+def _close(lot: Sequence[str], sky: _Sky, enough: float, rules: GroupRules) -> int:
     """Number of frames after which a lot may be closed."""
-    if any(frame.outline is None for frame in lot):
+    if any(name not in sky.polygons for name in lot):
         return len(lot)
-    cells = np.logical_or.reduce([covered.of(frame) for frame in lot[: rules.min]])
+    cells = sky.union(lot[: rules.min])
     for size in range(rules.min, len(lot)):
-        if covered.fraction(cells) >= rules.coverage:
+        if np.count_nonzero(cells) >= enough:
             return size
-        cells |= covered.of(lot[size])
+        cells |= sky.cells(lot[size])
     return len(lot)
-
-
-def _fields(frames: Sequence[GroupFrame]) -> dict[str, int]:
-    """Number the fields that frames point at; those without outline are one of their own.
-
-    Frames belong together if a chain of frames close to each other leads from one to the other, so that a field that
-    drifts stays one.
-    """
-    placed = sorted((frame for frame in frames if frame.outline is not None), key=lambda frame: frame.id)
-    fields = dict.fromkeys((frame.id for frame in frames), -1)
-    if not placed:
-        return fields
-    middles = np.array([frame.outline.mean(axis=0) for frame in placed])
-    near = _SAME_FIELD * np.sqrt(np.median([_area(frame.outline) for frame in placed]))
-    pairs = KDTree(middles).query_pairs(near, output_type="ndarray")
-    links = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(placed), len(placed)))
-    labels = connected_components(links, directed=False)[1]
-    # from the bottom row of fields upwards, then to the right
-    corners = np.array([middles[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
-    rank = np.argsort(np.lexsort((corners[:, 0], np.round(corners[:, 1] / (2 * near)))))
-    return fields | {frame.id: int(rank[label]) for frame, label in zip(placed, labels, strict=True)}
 
 
 def _area(polygon: Polygon) -> float:
@@ -165,7 +155,7 @@ def _area(polygon: Polygon) -> float:
     return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
 
 
-def _key(frame: GroupFrame) -> tuple[object, ...]:
+def _kind(frame: GroupFrame) -> tuple[object, ...]:
     return frame.filter, *_number(frame.exptime_s), *_number(frame.gain), frame.night
 
 
