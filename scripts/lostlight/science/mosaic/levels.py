@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lostlight.science.mosaic.cells import MEDIAN_VARIANCE, cell_medians, cell_numbers
 from lostlight.science.mosaic.measure import Measured
+from lostlight.science.mosaic.star_mask import star_mask
 from lostlight.science.mosaic.stats import Cells, Stars
 
 FINE_PX = 15
@@ -80,7 +81,7 @@ def levels(
     sky, fine : Cells
         On the grids of `cell_px` and of 15 canvas px.
     """
-    starry = _discs(data.shape[1:], measured.sources)
+    starry = star_mask(data.shape[1:], measured.sources)
     stars = _fluxes(data, measured, starry, x_canvas, y_canvas, radius_px * np.sqrt(ratio))
     valid = np.isfinite(data[0]) if len(data) == 1 else np.isfinite(data).all(axis=0)
     use = valid & ~starry
@@ -133,24 +134,6 @@ def _bilinear(grid: NDArray, x: NDArray[np.float64], y: NDArray[np.float64]) -> 
     upper = grid[row, column] * (1 - fx) + grid[row, right] * fx
     lower = grid[below, column] * (1 - fx) + grid[below, right] * fx
     return np.asarray(upper * (1 - fy) + lower * fy, dtype=np.float64)
-
-
-def _discs(shape: tuple[int, ...], sources: NDArray[np.float32]) -> NDArray[np.bool_]:
-    starry = np.zeros(shape, bool)
-    _paint(starry, sources)
-    return starry
-
-
-@njit(cache=True, nogil=True)
-def _paint(starry, sources):  # type: ignore[no-untyped-def]
-    ny, nx = starry.shape
-    for k in range(len(sources)):
-        x, y, r = sources[k]
-        for row in range(max(0, int(y - r)), min(ny, int(y + r) + 2)):
-            half = r * r - (row - y) ** 2
-            if half >= 0:
-                half = np.sqrt(half)
-                starry[row, max(0, int(np.ceil(x - half))) : max(0, min(nx, int(x + half) + 1))] = True
 
 
 @njit(cache=True, nogil=True)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lostlight.science.mosaic.noise import pixel_noise
+from lostlight.science.mosaic.star_mask import star_mask
 from lostlight.science.mosaic.stars import StarTable, find_stars
 
 _SHARPNESS_STARS = 300
@@ -69,8 +70,8 @@ def measure(data: NDArray[np.float32], saturate: float | None = None) -> Measure
     Measured
         A frame without stars, without noise or without pixels is no error: it has none, and `status` says so.
     """
-    sigma = pixel_noise(data)
     found = find_stars(data, saturate)
+    sigma = pixel_noise(data, star_mask(data.shape[1:], found.sources))
     bright = found.stars.fwhm_px[:_SHARPNESS_STARS], found.stars.elongation[:_SHARPNESS_STARS]
     fwhm, elongation = (float(np.median(values)) if len(values) else np.nan for values in bright)
     return Measured(found.stars, found.sources, sigma, fwhm, elongation, found.n_stars, _status(data, sigma))

@@ -9,13 +9,15 @@ _FEW = 10_000
 """With fewer differences than this every row is used, not only some."""
 
 
-def pixel_noise(data: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Measure the noise of every channel: stars, nebulae and gradients do not count, for neighbours share them.
+def pixel_noise(data: NDArray[np.float32], starry: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+    """Measure the noise of every channel; nebulae and gradients do not count, for neighbours share them.
 
     Parameters
     ----------
     data : ndarray, shape (C, ny, nx), float32, adu
         Pixels; NaN where there is none.
+    starry : ndarray, shape (ny, nx), bool, optional
+        Pixels of stars, which do not count unless there are hardly any others.
 
     Returns
     -------
@@ -23,7 +25,7 @@ def pixel_noise(data: NDArray[np.float32]) -> NDArray[np.float64]:
         1.4826 times the median absolute deviation of the differences along the rows, divided by the square root of
         two. Zero for a constant channel, NaN where no two neighbours are valid.
     """
-    return np.array([_scatter(_differences(plane)) / np.sqrt(2) for plane in data])
+    return np.array([_scatter(_differences(plane, starry)) / np.sqrt(2) for plane in data])
 
 
 def grouped_median(values: NDArray) -> float:
@@ -43,13 +45,17 @@ def grouped_median(values: NDArray) -> float:
     return float(middle + gap * ((values.size / 2 - below.size) / equal - 0.5))
 
 
-def _differences(plane: NDArray[np.float32]) -> NDArray[np.float64]:
-    some = np.diff(thinned(plane), axis=1)
-    some = some[np.isfinite(some)]
-    if some.size < _FEW:
-        some = np.diff(plane, axis=1)
-        some = some[np.isfinite(some)]
-    return some.astype(np.float64)
+def _differences(plane: NDArray[np.float32], starry: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+    for thin, without in ((True, True), (False, True), (False, False)):
+        some = thinned(plane) if thin else plane
+        found = np.diff(some, axis=1)
+        good = np.isfinite(found)
+        if without and starry is not None:
+            stars = thinned(starry) if thin else starry
+            good &= ~(stars[:, 1:] | stars[:, :-1])
+        if np.count_nonzero(good) >= _FEW:
+            break
+    return found[good].astype(np.float64)
 
 
 def _scatter(differences: NDArray[np.float64]) -> float:

@@ -1,12 +1,13 @@
 """Find the stars of a frame and tell them from hot pixels, cosmic rays, galaxies and blends."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sep
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from lostlight.science.mosaic.profile import half_light_factor
 from lostlight.science.mosaic.shapes import moments
 
 _MESH_PX, _MESH_FILTER = 64, 3
@@ -16,6 +17,9 @@ _SATURATED = 0.8
 """Fraction of the saturation level above which a detector is no longer trusted to be linear."""
 _MOST_STARS = 2000
 _MOST_MEASURED = 8000
+_PROFILE_STARS = 300
+_ALONE = 4.0
+"""Widths of a star within which there is no other: it may show what the profile looks like."""
 _LOCUS = 0.7, 1.5
 """Stars have the width of the other stars within these factors: cosmic rays are sharper, galaxies are wider."""
 _LONGEST = 1.6
@@ -123,7 +127,15 @@ def _select(rows: NDArray, data: NDArray[np.float32], light: NDArray, rms: NDArr
     chosen = np.flatnonzero(_stellar(table))
     chosen = chosen[np.argsort(-table.flux[chosen], kind="stable")]
     kept = StarTable(*(values[chosen[:_MOST_STARS]] for values in vars(table).values()))
-    return Found(kept, len(chosen), sources)
+    alone = chosen[table.nearest_px[chosen] > _ALONE * table.fwhm_px[chosen]]
+    factor = half_light_factor(light, shape[alone[:_PROFILE_STARS]])
+    return Found(replace(kept, fwhm_px=_narrowed(kept.fwhm_px, factor)), len(chosen), sources)
+
+
+def _narrowed(fwhm_px: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
+    """Go from the width of the Gaussians to that at half maximum, both without that of the pixels."""
+    pixel = _FWHM**2 * _PIXEL_PX2
+    return np.sqrt(np.maximum(factor**2 * (fwhm_px**2 + pixel) - pixel, 0))
 
 
 def _saturated(rows: NDArray, data: NDArray[np.float32], saturate: float | None) -> NDArray[np.bool_]:
