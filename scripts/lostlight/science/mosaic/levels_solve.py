@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from lostlight.science.mosaic.solve import solve_bipartite
 from lostlight.science.mosaic.star_nodes import Ties
 from lostlight.science.mosaic.stats import FrameStats
-from lostlight.science.mosaic.surface import basis
 
 log = logging.getLogger(__name__)
 
@@ -26,14 +25,10 @@ DARKEST = 20.0
 def solve_levels(
     stats: Sequence[FrameStats],
     ties: Ties,
-    at: Doubles,
     gain: Doubles,
-    centre: Doubles,
-    half_px: float,
-    order: int,
+    phi: Doubles,
     reference: int,
     component: NDArray[np.int64],
-    warnings: list[str],
 ) -> Doubles:
     """Find the sky surface of every frame, in every channel.
 
@@ -42,43 +37,39 @@ def solve_levels(
 
     Parameters
     ----------
-    stats, ties, at
+    stats, ties
         All frames, and the cells they share, as `sky_nodes.sky_ties` gives them.
     gain : ndarray, shape (n, C)
         Factors by which the levels are multiplied before they are compared.
-    centre, half_px, order
-        Of the surfaces, see `surface.basis`.
+    phi : ndarray, shape (m, B)
+        Terms of the surfaces, see `surface.basis`.
     reference : int
         Frame whose level the others get.
     component : ndarray, shape (n,)
         Which frames hang together; others are brought to the level of the reference's by their darkest cells.
-    warnings : list of str
-        Gets a line for frames that share no sky with the reference.
 
     Returns
     -------
     ndarray, shape (n, C, B), float64, adu of the reference
     """
     n, n_channels = gain.shape
-    phi = basis(at[:, 0], at[:, 1], centre[ties.image], half_px, order)
     sky = np.zeros((n, n_channels, phi.shape[1]))
     scaled = np.array([np.asarray(s.sigma, np.float64) for s in stats]) * gain
     for channel in range(n_channels):
         seen = ties.weight[:, channel] > 0
         if not seen.any():
             continue
-        image, factor = ties.image[seen], gain[ties.image[seen], channel]
-        y, w = ties.y[seen, channel] * factor, ties.weight[seen, channel] / factor**2
-        node = np.unique(ties.node[seen], return_inverse=True)[1].astype(np.int64).ravel()
-        prior = _prior(image, w, n, phi.shape[1], scaled[:, channel])
-        found = solve_bipartite(image, node, y, w, phi[seen], n, prior)
-        surfaces = found.coefficients
+        mine = ties.only(seen)
+        factor = gain[mine.image, channel]
+        y, w = mine.y[:, channel] * factor, mine.weight[:, channel] / factor**2
+        node = np.unique(mine.node, return_inverse=True)[1].astype(np.int64).ravel()
+        prior = _prior(mine.image, w, n, phi.shape[1], scaled[:, channel])
+        surfaces = solve_bipartite(mine.image, node, y, w, phi[seen], n, prior).coefficients
         surfaces[:, 0] -= surfaces[reference, 0]
-        levelled = y - np.einsum("mb,mb->m", surfaces[image], phi[seen])
-        surfaces[:, 0] += _apart(levelled, image, component, reference)
-        surfaces[~np.isin(np.arange(n), image)] = 0
+        levelled = y - np.einsum("mb,mb->m", surfaces[mine.image], phi[seen])
+        surfaces[:, 0] += _apart(levelled, mine.image, component, reference)
+        surfaces[~np.isin(np.arange(n), mine.image)] = 0
         sky[:, channel] = surfaces
-    _tell(stats, ties, component, reference, warnings)
     return sky
 
 
@@ -107,12 +98,17 @@ def _darkest(levels: Doubles) -> float:
     return float(np.median(levels[levels <= np.percentile(levels, DARKEST)]))
 
 
-def _tell(stats, ties: Ties, component, reference: int, warnings: list[str]) -> None:
-    present = np.unique(ties.image)
+def tell_apart(
+    stats: Sequence[FrameStats], image: NDArray[np.int64], component: NDArray[np.int64], reference: int
+) -> list[str]:
+    """Name the frames that share no sky with the reference, a line for each group."""
+    present, lines = np.unique(image), []
     for other in np.unique(component[present]):
         if other == component[reference]:
             continue
         names = ", ".join(stats[k].id for k in present if component[k] == other)
-        text = f"no sky in common with {stats[reference].id}: {names}; brought to its level by their darkest cells"
-        log.warning(text)
-        warnings.append(text)
+        lines.append(
+            f"no sky in common with {stats[reference].id}: {names}; brought to its level by their darkest cells"
+        )
+        log.warning(lines[-1])
+    return lines

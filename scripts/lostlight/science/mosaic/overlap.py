@@ -8,30 +8,27 @@ from numpy.typing import NDArray
 from lostlight.science.mosaic.star_nodes import Ties
 from lostlight.science.mosaic.stats import FrameStats
 from lostlight.science.mosaic.structure import partners
-from lostlight.science.mosaic.surface import N_TERMS, basis
 
 Doubles = NDArray[np.float64]
-N_TO_ORDER = {n: order for order, n in N_TERMS.items()}
 
 
 def overlap_report(
     stats: Sequence[FrameStats],
     ties: Ties,
-    at: Doubles,
     count: NDArray[np.int64],
     gain: Doubles,
-    sky: Doubles,
-    centre: Doubles,
-    half_px: float,
+    surface: Doubles,
 ) -> dict[str, object]:
     """Compare the frames in the cells they share.
 
     Parameters
     ----------
-    stats, ties, at, count
+    stats, ties, count
         All frames and their cells, as `sky_nodes.sky_ties` gives them.
-    gain, sky, centre, half_px
-        As `photometry.Photometry` has them.
+    gain : ndarray, shape (n, C)
+        Factors of the frames.
+    surface : ndarray, shape (m, C)
+        What is subtracted from the cells after that.
 
     Returns
     -------
@@ -40,9 +37,6 @@ def overlap_report(
         for each channel), both before and after; overlap_pixels; pairs (for each its frames, pixels, and median
         difference before and after); median_before and median_after of each frame.
     """
-    order = N_TO_ORDER[sky.shape[2]]
-    phi = basis(at[:, 0], at[:, 1], centre[ties.image], half_px, order)
-    surface = np.einsum("mcb,mb->mc", sky[ties.image], phi)
     seen = ties.weight > 0
     before = np.where(seen, ties.y, np.nan)
     after = np.where(seen, ties.y * gain[ties.image] - surface, np.nan)

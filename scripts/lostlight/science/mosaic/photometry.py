@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from lostlight.core.errors import ConfigError
 from lostlight.science.mosaic.components import components
 from lostlight.science.mosaic.gains import Gains, exposure_logs, gains_of_medians, solve_gains
-from lostlight.science.mosaic.levels_solve import solve_levels
+from lostlight.science.mosaic.levels_solve import solve_levels, tell_apart
 from lostlight.science.mosaic.overlap import overlap_report
 from lostlight.science.mosaic.reference import choose_reference, is_sound, middle
 from lostlight.science.mosaic.sky_nodes import sky_ties
 from lostlight.science.mosaic.stats import FrameStats
-from lostlight.science.mosaic.surface import N_TERMS
+from lostlight.science.mosaic.surface import N_TERMS, basis
 
 log = logging.getLogger(__name__)
 
@@ -166,18 +166,29 @@ def _solve(stats: list[FrameStats], rules: PhotometryRules, asked: str | int) ->
     ties = ties.only(used)
     at, count = at[used], count[used]
     component = components(n, ties.image, ties.node)
-    sky = np.zeros((n, n_channels, N_TERMS[rules.sky_order]))
+    phi = basis(at[:, 0], at[:, 1], centre[ties.image], half_px, rules.sky_order)
+    sky = np.zeros((n, n_channels, phi.shape[1]))
     if rules.method in ("overlap", "offset"):
-        sky = solve_levels(stats, ties, at, gain, centre, half_px, rules.sky_order, reference, component, warnings)
+        sky = solve_levels(stats, ties, gain, phi, reference, component)
+        warnings += tell_apart(stats, ties.image, component, reference)
     status = _status(sound, excluded, gains, gain, warnings, stats)
-    report = overlap_report(stats, ties, at, count, gain, sky, centre, half_px)
+    report = overlap_report(stats, ties, count, gain, np.einsum("mcb,mb->mc", sky[ties.image], phi))
     diagnostics = {
         "reference": stats[reference].id, "components": len(set(component[sound & ~excluded].tolist())) or 1,
         "stars_used": gains.n_stars, "structure_pairs": gains.n_pairs, "gain_scale": gains.scale,
         "fallbacks": [f"{s.id}: {t}" for s, t in zip(stats, status, strict=True) if t != "ok"], **report,
     }  # fmt: skip
     return Photometry(
-        _rounded(gain), gain_sigma, _rounded(sky), centre, half_px, reference, component, status, warnings, diagnostics
+        _rounded(gain),
+        gain_sigma,
+        _rounded(sky),
+        centre,
+        half_px,
+        reference,
+        component,
+        status,
+        warnings,
+        diagnostics,
     )
 
 

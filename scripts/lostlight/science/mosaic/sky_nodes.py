@@ -6,16 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lostlight.science.mosaic.star_nodes import Ties
-from lostlight.science.mosaic.stats import FrameStats
+from lostlight.science.mosaic.stats import Cells, FrameStats
 
 FLOOR = 0.02
 """Error of a cell beyond its noise, in the noise of a sample: stars that were missed, gradients within the cell."""
 SPARSE = 0.1
 """A cell counts that has this fraction of the samples that cells of its frame have."""
+MOST = 500_000
+"""Observations that are enough: of more cells than that every second, third, … is taken, spread over the canvas."""
 
 
 def sky_ties(stats: Sequence[FrameStats]) -> tuple[Ties, NDArray[np.float64], NDArray[np.int64]]:
-    """Put the sky cells of all frames beside each other.
+    """Put the sky of all frames, cell by cell, beside each other.
+
+    The small cells are taken where the frames have them: a large cell at the edge of a frame is covered in part
+    only, and a nebula makes its median another than that of the whole cell.
 
     Parameters
     ----------
@@ -31,19 +36,28 @@ def sky_ties(stats: Sequence[FrameStats]) -> tuple[Ties, NDArray[np.float64], ND
     count : ndarray, shape (m,), int64
         Samples.
     """
-    image = np.concatenate([np.full(len(s.sky.index), k, np.int64) for k, s in enumerate(stats)])
-    index = np.concatenate([s.sky.index for s in stats])
-    at = np.concatenate([np.stack([s.sky.u, s.sky.v], axis=1) for s in stats]).astype(np.float64)
-    value = np.concatenate([s.sky.value for s in stats]).astype(np.float64)
-    variance = np.concatenate([s.sky.variance for s in stats]).astype(np.float64)
-    count = np.concatenate([s.sky.count for s in stats]).astype(np.int64)
-    sigma = np.array([np.broadcast_to(s.sigma, value.shape[1]) for s in stats], np.float64)
+    cells = [_enough(c) for c in _grid(stats)]
+    step = -(-sum(len(c.index) for c in cells) // MOST)
+    cells = [c.only(c.index * 2654435761 % 2**32 // 2**16 % step == 0) for c in cells] if step > 1 else cells
+    image = np.concatenate([np.full(len(c.index), k, np.int64) for k, c in enumerate(cells)])
+    index, count = (np.concatenate([getattr(c, name) for c in cells]).astype(np.int64) for name in ("index", "count"))
+    at = np.concatenate([np.stack([c.u, c.v], axis=1) for c in cells]).astype(np.float64)
+    value, variance = (np.concatenate([getattr(c, k) for c in cells]).astype(np.float64) for k in ("value", "variance"))
+    sigma = np.array([np.asarray(s.sigma, np.float64) for s in stats])
     floor = (FLOOR * np.where(np.isfinite(sigma), sigma, 0)) ** 2
     good = np.isfinite(value) & np.isfinite(variance) & (variance >= 0) & np.isfinite(at).all(1)[:, None]
     total = np.where(good, variance, 0) + floor[image]
     weight = np.where(good, 1 / np.where(total > 0, total, 1), 0.0)
-    full = np.array([np.percentile(s.sky.count, 90) if len(s.sky.count) else 0 for s in stats])
-    kept = good.any(1) & (count >= SPARSE * full[image])
-    _, node = np.unique(index[kept], return_inverse=True)
-    ties = Ties(image[kept], node.astype(np.int64), np.where(good, value, 0)[kept], weight[kept])
-    return ties, at[kept], count[kept]
+    kept = good.any(1)
+    node = np.unique(index[kept], return_inverse=True)[1].astype(np.int64).ravel()
+    return Ties(image[kept], node, np.where(good, value, 0)[kept], weight[kept]), at[kept], count[kept]
+
+
+def _grid(stats: Sequence[FrameStats]) -> list[Cells]:
+    if any(len(s.sky.index) and not len(s.fine.index) for s in stats):
+        return [s.sky for s in stats]
+    return [s.fine for s in stats]
+
+
+def _enough(cells: Cells) -> Cells:
+    return cells.only(cells.count >= SPARSE * np.percentile(cells.count, 90)) if len(cells.index) else cells

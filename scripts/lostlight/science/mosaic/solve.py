@@ -128,7 +128,7 @@ def solve_bipartite(
     for _ in range(max(iters, 1)):
         start, factor, diagonal = _least_squares(problem, weight, start)
         values, residual = _residual(problem, weight, start)
-        width = np.abs(residual) * np.sqrt(w)
+        width = np.abs(residual) * np.sqrt(w) / _freedom(problem, weight)
         scale = max(1.4826 * float(np.median(width[shared])), TINY) if shared.any() else 1.0
         final, weight = weight, w * np.minimum(1, huber * scale / np.maximum(width, TINY))
     return Solution(start.reshape(n, n_basis), values, residual, final, scale, factor, diagonal)
@@ -150,6 +150,13 @@ def _residual(problem: _Problem, weight: Doubles, solution: Doubles) -> tuple[Do
     rest = problem.y - np.einsum("mb,mb->m", coefficients[problem.image], problem.phi)
     means, _ = _means(problem, weight, rest)
     return means, np.where(weight > 0, rest - means[problem.node], 0.0)
+
+
+def _freedom(problem: _Problem, weight: Doubles) -> Doubles:
+    """By how much a residual is smaller because its node was fitted to it."""
+    total = np.bincount(problem.node, weight, problem.n_nodes)[problem.node]
+    own = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+    return np.sqrt(np.maximum(1 - own, 0.1))
 
 
 def _design(problem: _Problem) -> sparse.csr_matrix:

@@ -58,6 +58,10 @@ class Cells:
         values = np.empty((0, n_channels), np.float32)
         return cls(np.empty(0, np.int64), np.empty(0), np.empty(0), values, values, np.empty(0, np.int64))
 
+    def only(self, kept: np.ndarray) -> "Cells":
+        """Keep some of the cells; shape (n,), bool."""
+        return Cells(*(getattr(self, name)[kept] for name in ("index", "u", "v", "value", "variance", "count")))
+
 
 @dataclass(frozen=True)
 class FrameStats:

@@ -82,8 +82,7 @@ def partners(
 def _full(cells: Cells) -> Cells:
     if not len(cells.index):
         return cells
-    kept = cells.count >= FULL * np.percentile(cells.count, 90)
-    return Cells(*(getattr(cells, k)[kept] for k in ("index", "u", "v", "value", "variance", "count")))
+    return cells.only(cells.count >= FULL * np.percentile(cells.count, 90))
 
 
 def common(one: Cells, other: Cells, channel: int) -> tuple[Doubles, Doubles, Doubles, Doubles, Doubles]:
