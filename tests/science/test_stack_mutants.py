@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from tests.oracles import ours
-from tests.science import test_light
+from tests.science import test_light, test_stack_shrunk
 
 import lostlight.science
 from lostlight.science.calibrate.frame import Frame
@@ -67,10 +67,37 @@ MUTANTS = (
     Mutant("stack/rule.py", "product * product", "product", "noise model without square"),
     Mutant("stack/rule.py", "np.float64) - self.pedestal_adu, 0)", "np.float64), 0)", "a pedestal has shot noise"),
     Mutant("stack/average.py", "1, 1, 1.346", "1, 1, 1.192", "c_N of three"),
-    Mutant("stack/average.py", "total(each * each) / total(each) ** 2", "1 / total(each)", "error of a weighted mean"),
-    Mutant("stack/average.py", "x - centre.astype(np.float64), 0)) / total(each)",
-           "x - centre.astype(np.float64), 0)) / total(weights + 0 * each)", "weights of masked samples count"),
-    Mutant("stack/average.py", "keep[:, kept.touched] &= ~(kept.low | kept.high)", "pass", "rejected samples weigh"),
+    Mutant("stack/average.py", "weighed[2] / weighed[0] ** 2", "1 / weighed[0]", "error of a weighted mean"),
+    Mutant("stack/engine.py", "whole += w", "whole += each", "weights of masked samples count"),
+    Mutant("stack/engine.py", "variance += w * w * (s * s)", "variance += w * (s * s)", "weight, not its square"),
+    Mutant("stack/compiled.py", "spread[p] += w * w * (s * s)", "spread[p] += w * w * s", "noise alone"),
+    Mutant("stack/compiled.py", "middle[p] - work[k, p], work[k + last, p]", "middle[p] - work[k, p], work[k, p]",
+           "width of a run"),
+    Mutant("stack/average.py", "if kept.touched.size:", "if not kept.touched.size:", "rejected samples weigh"),
+    Mutant("stack/average.py", "np.sqrt(weighed[3] * excess)", "np.sqrt(weighed[3])", "median for the price of a mean"),
+    Mutant("stack/average.py", "weight = n if weights is None", "weight = n if weights is not None", "weight plane"),
+    Mutant("stack/columns.py", "(size + 1) // 2)", "size // 2 + 1)", "upper median of an even number of deviations"),
+    Mutant("stack/shrunk.py", "1.495, 1.363", "1.363, 1.495", "factors of three and four"),
+    Mutant("stack/shrunk.py", "FREEDOM = 0.37", "FREEDOM = 1.0", "as many degrees of freedom as of a deviation"),
+    Mutant("stack/shrunk.py", "(np.arange(n_frames + 1) - 1.0)", "(np.arange(n_frames + 1) - 0.0)", "n, not n - 1"),
+    Mutant("stack/shrunk.py", "freedom[:3] = 0", "freedom[:2] = 0", "scatter of two samples"),
+    Mutant("stack/shrunk.py", "MEDIAN_VARIANCE = 1.57", "MEDIAN_VARIANCE = 0", "a median without noise"),
+    Mutant("stack/shrunk.py", "n == 2, seen.smallest", "n == 2, seen.largest", "the fainter of two goes"),
+    Mutant("stack/shrunk.py", "noises.min(axis=0)", "noises.max(axis=0)", "a certificate that holds for the noisiest"),
+    Mutant("stack/shrunk.py", "blurs.min(axis=0)", "blurs.max(axis=0)", "certificate of the most blurred"),
+    Mutant("stack/shrunk.py", "seen.mad > 0", "seen.mad > -1", "samples that are equal reject all others"),
+    Mutant("stack/shrunk.py", "slope + blurs * self.bend", "slope + self.bend", "curvature without blur"),
+    Mutant("stack/shrunk.py", "_finite(right - left) + _finite(up - down)", "_finite(right - left)", "half of it"),
+    Mutant("stack/shrunk.py", "/ np.maximum(number, F(1))", "", "a gradient that is twice as steep"),
+    Mutant("stack/shrunk.py", "(rows[:-1], values[1:], out=rows[:-1])", "(rows[:-1], values[:-1], out=rows[:-1])", "2"),
+    Mutant("stack/shrunk.py", "F(self.thresholds[0]) * width", "F(self.thresholds[1]) * width", "thresholds swapped"),
+    Mutant("stack/grow.py", "below & ~stay", "below", "the last sample goes"),
+    Mutant("stack/grow.py", "valid & ~(before[0] | before[1])", "~(before[0] | before[1])", "holes are rejected"),
+    Mutant("stack/grow.py", "both[:, :, 1:] |= rows[:, :, :-1]", "pass", "growing to the left alone"),
+    Mutant("stack/combine.py", "max(y0 - apron, 0)", "max(y0, 0)", "a chunk without the rows above it"),
+    Mutant("stack/combine.py", "own[first : max(last, first), columns] = True", "own[:] = True", "apron counts"),
+    Mutant("stack/combine.py", "x[unknown] = noises[unknown] = np.inf", "pass", "samples of unknown noise"),
+    Mutant("stack/rule.py", "2 * looks_around + self.grow", "2 * looks_around", "no row more for growing"),
     Mutant("stack/average.py", "weight * weight * scale * scale", "weight * weight * scale", "scaled noise"),
     Mutant("stack/reject.py", "low = samples < columns[first, touched]", "low = samples <= columns[first, touched]",
            "kept samples are counted as rejected"),
@@ -328,7 +355,52 @@ def check_entropy(stack):
     assert stack.entropy.tile_entropy(image) == pytest.approx(-(n * np.log2(n)).sum())
 
 
+def check_shrunk(stack):
+    """By the definition, with chunks of a row, and the variance of the weighted mean."""
+    for n_frames, grow in ((2, 1), (3, 0), (4, 1), (7, 1), (8, 0)):
+        cube = test_stack_shrunk.scene(n_frames, seed=n_frames + 20)
+        noises, blurs = np.linspace(4, 10, n_frames), np.linspace(0.1, 0.6, n_frames)
+        words = {"gradient": 0.5, "psf": 1.0, "grow": grow}
+        definition = test_stack_shrunk.Definition(cube, noises, blurs, **words)
+        rule = {"reject": "shrunk", **words}
+        result = stack.combined(cube, rule=rule, noises=noises, blurs=blurs, weights=1 / noises, memory_mb=1e-6)
+        test_stack_shrunk.agrees(result, definition)
+        each = np.where(definition.keep, 1 / noises[:, None, None], 0)
+        np.testing.assert_allclose(result.weight, each.sum(axis=0), rtol=1e-5)
+        some = result.n_used > 0
+        sigma = np.sqrt(definition.keep.sum(axis=0))[some] / each.sum(axis=0)[some]
+        np.testing.assert_allclose(result.sigma[some], sigma, rtol=1e-5)
+        loops = stack.combined(cube, rule=rule, noises=noises, blurs=blurs, weights=1 / noises, backend="numba")
+        assert all(a.tobytes() == b.tobytes() for a, b in zip(vars(result).values(), vars(loops).values(), strict=True))
+
+
+def check_shrunk_corners(stack):
+    bare = {"reject": "shrunk", "gradient": 0, "psf": 0}
+    cube = np.full((9, 5, 7), 100, np.float32)
+    cube[0] += 20
+    assert (stack.combined(cube, rule=bare, noises=np.full(9, 8.0)).n_used == 9).all()
+    assert (stack.combined(cube, rule=bare).n_used == 9).all()
+    skewed = np.random.default_rng(4).normal(0, 1, (9, 20, 20)).astype(np.float32)
+    result = stack.combined(skewed, rule={**bare, "low": 1.5, "high": 9.0}, noises=np.ones(9))
+    assert result.n_low.sum() > 10
+    assert not result.n_high.any()
+    cube[2] = 900
+    planes = np.full(cube.shape, 2, np.float32)
+    planes[2] = np.nan
+
+    def noise_rows(frame, y0, y1, out):
+        out[:] = planes[frame, y0:y1]
+
+    result = stack.combined(cube, noise_rows=noise_rows)
+    assert result.n_used.max() == 8
+    assert result.weight.max() == 8
+    cube = scene(5, 10, 0)
+    result = stack.combined(cube, "median", bare, noises=np.full(5, 9.0))
+    np.testing.assert_allclose(result.sigma[result.n_used == 5], 9 * np.sqrt(1.4341 / 5), rtol=2e-3)
+
+
 STACK_CHECKS = (
+    check_shrunk, check_shrunk_corners,
     check_medians, check_sorting, check_noise, check_counts, check_weights, check_medians_uncertainty, check_keeping,
     check_twin, check_winsorizing, check_lines_and_replacing, check_entropy, check_survivors,
 )  # fmt: skip

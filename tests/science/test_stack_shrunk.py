@@ -207,6 +207,16 @@ def test_a_block_with_an_apron_of_three_is_a_cut_out_of_the_whole():
         assert inner.tobytes() == getattr(whole, name)[10:28, 15:41].tobytes(), name
 
 
+def test_samples_of_frames_are_counted_where_that_is_asked():
+    cube, part = scene(8, (40, 50)), (slice(5, 31), slice(9, 44))
+    rule = Rule(reject="shrunk", grow=1)
+    for memory_mb in (1e-6, 256):
+        result = stacked(cube, rule, noises=np.full(8, SIGMA), counted=part, memory_mb=memory_mb)
+        assert result.rejected_high.sum() == result.n_high[part].sum()
+        assert result.rejected_low.sum() == result.n_low[part].sum()
+        assert result.n_valid.tolist() == np.isfinite(cube[:, *part]).sum(axis=(1, 2)).tolist()
+
+
 def test_the_order_of_frames_changes_nothing_but_rounding():
     cube, noises = scene(9, (30, 31)), np.linspace(5, 9, 9)
     order = np.random.default_rng(1).permutation(9)
