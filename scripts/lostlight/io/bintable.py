@@ -35,12 +35,19 @@ class Field(NamedTuple):
 
 
 def encode(fields: Sequence[Field], meta: Mapping[str, Value]) -> bytes:
-    """Write columns of equal length as a FITS file: an empty primary HDU, then one binary table.
+    """Write columns of equal length as a FITS file: an empty primary HDU, then one binary table; see `table`."""
+    return _primary() + table(fields, meta)
 
-    Units go to TUNITn, UCDs to TUCDn, sentences to TCOMMn, `meta` to cards of its own.
+
+def table(fields: Sequence[Field], meta: Mapping[str, Value]) -> bytes:
+    """Write columns of equal length as one binary table, to stand after other HDUs.
+
+    Units go to TUNITn, UCDs to TUCDn, sentences to TCOMMn, `meta` to cards of its own. Values of shape (rows, n) are a
+    column of n numbers each.
     """
     stored = [_stored(field.values) for field in fields]
-    rows = np.empty(len(stored[0]) if stored else 0, [(str(k), values.dtype) for k, values in enumerate(stored)])
+    columns = [(str(k), values.dtype, values.shape[1:]) for k, values in enumerate(stored)]
+    rows = np.empty(len(stored[0]) if stored else 0, columns)
     for number, values in enumerate(stored):
         rows[str(number)] = values
     structure = {
@@ -53,7 +60,7 @@ def encode(fields: Sequence[Field], meta: Mapping[str, Value]) -> bytes:
     )
     cards = "".join(_card(*item) for item in structure.items()) + described
     cards += "".join(_card(*item) for item in meta.items())
-    return _primary() + _hdu(cards, rows.tobytes())
+    return _hdu(cards, rows.tobytes())
 
 
 def decode(content: bytes) -> tuple[list[Field], dict[str, Value]]:
@@ -95,7 +102,10 @@ def _stored(values: NDArray) -> NDArray:
 def _form(values: NDArray, stored: NDArray) -> str:
     if values.dtype.kind == "b":
         return "L"
-    return f"{stored.dtype.itemsize}A" if stored.dtype.kind == "S" else _CODES[values.dtype.str[1:]]
+    if stored.dtype.kind == "S":
+        return f"{stored.dtype.itemsize}A"
+    repeat = "" if values.ndim == 1 else str(values.shape[1])
+    return repeat + _CODES[values.dtype.str[1:]]
 
 
 def _dtype(form: str) -> tuple[str, tuple[int, ...]] | str:

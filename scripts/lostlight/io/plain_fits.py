@@ -18,25 +18,29 @@ _UNSET = "0" * 16
 _PUNCTUATION = frozenset([*range(0x3A, 0x41), *range(0x5B, 0x61)])
 
 
-def write(path: Path, hdus: Sequence[fits.PrimaryHDU | fits.ImageHDU]) -> None:
+def write(path: Path, hdus: Sequence[fits.PrimaryHDU | fits.ImageHDU], tables: Sequence[bytes] = ()) -> None:
     """Write images with CHECKSUM and DATASUM that do not depend on the clock, whole or not at all.
 
     Parameters
     ----------
     hdus : sequence of HDU
         The first a primary one; their cards DATE are dropped.
+    tables : sequence of bytes
+        Tables that follow, as `bintable.table` makes them.
 
     Raises
     ------
     OSError
         If the disk is full: each write tells, which those of astropy do not.
     """
-    if len(hdus) > 1:
+    if len(hdus) > 1 or tables:
         first = hdus[0].header
         first.set("EXTEND", True, after=f"NAXIS{first['NAXIS'] or ''}")
     with atomic.replacing(path) as staging, staging.open("wb") as stream:
         for hdu in hdus:
             _write(stream, hdu)
+        for table in tables:
+            stream.write(table)
 
 
 def _write(stream: BinaryIO, hdu: fits.PrimaryHDU | fits.ImageHDU) -> None:
