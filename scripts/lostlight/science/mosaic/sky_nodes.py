@@ -32,7 +32,8 @@ def sky_ties(stats: Sequence[FrameStats]) -> tuple[Ties, NDArray[np.float64], ND
     ties : Ties
         y is the level in the frame's own units (adu) and weight its inverse variance.
     at : ndarray, shape (m, 2), float64, canvas px
-        Mean position of the samples, x and y.
+        Position of the cell, x and y: the mean over the frames. It is one for all of them, so that a plane under the
+        whole mosaic, which overlaps cannot tell, is not read off how stars and edges shift the samples in a cell.
     count : ndarray, shape (m,), int64
         Samples.
     """
@@ -50,7 +51,10 @@ def sky_ties(stats: Sequence[FrameStats]) -> tuple[Ties, NDArray[np.float64], ND
     weight = np.where(good, 1 / np.where(total > 0, total, 1), 0.0)
     kept = good.any(1)
     node = np.unique(index[kept], return_inverse=True)[1].astype(np.int64).ravel()
-    return Ties(image[kept], node, np.where(good, value, 0)[kept], weight[kept]), at[kept], count[kept]
+    ties = Ties(image[kept], node, np.where(good, value, 0)[kept], weight[kept])
+    number = np.bincount(node)
+    middle = np.stack([np.bincount(node, at[kept, k]) / number for k in (0, 1)], axis=1)
+    return ties, middle[node], count[kept]
 
 
 def _grid(stats: Sequence[FrameStats]) -> list[Cells]:
