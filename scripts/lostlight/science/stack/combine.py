@@ -96,7 +96,9 @@ def combine(
     """
     engine = backends.choose(backend, rule, n_frames * shape[0] * shape[1])
     columns = {"scales": scales, "offsets": offsets, "weights": weights, "noises": noises, "blurs": blurs}
-    job = _Job(n_frames, shape, rule, engine, _Rows(read_rows, weight_rows, noise_rows), columns, context or {}, counted)
+    job = _Job(
+        n_frames, shape, rule, engine, _Rows(read_rows, weight_rows, noise_rows), columns, context or {}, counted
+    )
     rows = _rows(n_frames, shape, memory_mb / max(threads, 1), rule.apron, job.copies)
     spans = [(y, min(y + rows, shape[0])) for y in range(0, shape[0], rows)]
     with ThreadPoolExecutor(max(threads, 1)) as pool, np.errstate(all="ignore"):

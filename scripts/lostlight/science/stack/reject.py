@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lostlight.science.stack import clip, masks, widths
-from lostlight.science.stack.columns import F, Floats, Ints, median, deviation, pick
+from lostlight.science.stack.columns import F, Floats, Ints, deviation, median, pick
 from lostlight.science.stack.engine import NUMPY, Engine
 from lostlight.science.stack.grow import grown
 from lostlight.science.stack.look import Look, look_at_sorted
