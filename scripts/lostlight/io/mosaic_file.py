@@ -149,8 +149,8 @@ def _hdu(name: str, plane: NDArray, header: Header) -> fits.PrimaryHDU | fits.Im
 
 
 def _inverse_square(unit: str) -> str:
-    """Give the unit of an inverse variance as FITS writes it, nothing for a unit that is none of FITS."""
+    """Give the unit of an inverse variance, nothing where that of the pixels is not understood."""
     try:
-        return (Unit(unit) ** -2).to_string("fits")
+        return (Unit(unit) ** -2).to_string()
     except ValueError:
         return ""
