@@ -1,6 +1,7 @@
 """Hot pixels among the stars: they stay where they are while the sky moves."""
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ SAME_PX = 0.5
 """Detections closer than this, in pixels of the camera, are of the same pixel."""
 MOVED_PX = 1.0
 """A sky that moved by more takes the stars off their pixels."""
+_WITNESSES = 5
 
 
 def match_moving(first: Field, second: Field, min_stars: int) -> Match | None:
@@ -27,6 +29,30 @@ def match_moving(first: Field, second: Field, min_stars: int) -> Match | None:
         if moving is not None:
             return moving
     return match_stars(first, second, min_stars)
+
+
+def witnesses(fields: Sequence[Field], pairs: Sequence[tuple[int, int, Match]]) -> list[tuple[int, int]]:
+    """Give pairs of frames far apart, among frames that seem not to have moved against their neighbours.
+
+    A sky that moves less than a pixel from frame to frame cannot be told from hot pixels there; over the whole series
+    it can.
+
+    Parameters
+    ----------
+    fields : sequence of Field
+        All frames.
+    pairs : sequence of (int, int, Match)
+        Matched frames, by number.
+    """
+    still: dict[tuple[int, int], set[int]] = {}
+    for first, second, match in pairs:
+        if fields[first].shape == fields[second].shape and np.median(np.abs(match.w - match.z)) < MOVED_PX:
+            still.setdefault(fields[first].shape, set()).update((first, second))
+    chosen = []
+    for numbers in still.values():
+        spread = np.array(sorted(numbers))[np.linspace(0, len(numbers) - 1, _WITNESSES).astype(int)]
+        chosen += sorted({(int(one), int(two)) for one, two in combinations(spread, 2) if one != two})
+    return chosen
 
 
 def coincident(first: Field, second: Field) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:

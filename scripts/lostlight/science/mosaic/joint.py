@@ -23,6 +23,7 @@ from lostlight.science.mosaic.transform import (
 
 _ITERATIONS = 6
 _LEAST_PX = 0.02
+_ROWS, _COLUMNS = (places.ravel() for places in np.indices((3, 3)))
 
 
 @dataclass(frozen=True)
@@ -158,9 +159,8 @@ class _Blocks:
 
     def add(self, row: int, column: int, block: NDArray) -> None:
         """Add a block at the place of two frames."""
-        rows, columns = np.mgrid[3 * row : 3 * row + 3, 3 * column : 3 * column + 3]
-        self._rows.append(rows.ravel())
-        self._columns.append(columns.ravel())
+        self._rows.append(3 * row + _ROWS)
+        self._columns.append(3 * column + _COLUMNS)
         self._values.append(block.ravel())
 
     def solve(self) -> NDArray[np.complex128]:

@@ -12,7 +12,7 @@ import numpy as np
 from astropy.wcs import WCS
 
 from lostlight.core.errors import TooFewStars, UnitError
-from lostlight.science.mosaic.fixed import hot_pixels, match_moving, without_hot
+from lostlight.science.mosaic.fixed import hot_pixels, match_moving, without_hot, witnesses
 from lostlight.science.mosaic.graph import Groups, overlapping, pairs_to_try, spanning_maps
 from lostlight.science.mosaic.joint import Edge, between, residuals, solve_jointly
 from lostlight.science.mosaic.placing import Placed, place
@@ -22,6 +22,7 @@ from lostlight.science.mosaic.transform import Affine
 _HOT_ROUNDS = 3
 _TOLERANCE_PX = 1.5
 _ROUNDS = 2
+_FEWEST_WITNESSED = 6
 
 
 @dataclass(frozen=True)
@@ -139,12 +140,19 @@ def _connect(fields: list[Field], min_stars: int) -> tuple[list[Field], list[Edg
     edges: list[Edge] = []
     for _ in range(_HOT_ROUNDS):
         edges = _match_pairs(fields, min_stars)
-        hot = hot_pixels([(fields[e.first], fields[e.second], e.match.transform) for e in edges])
+        hot = hot_pixels([(fields[e.first], fields[e.second], e.match.transform) for e in edges + _far(fields, edges)])
         clean = [without_hot(field, hot.get(field.shape, np.empty(0, complex))) for field in fields]
         if all(one is two for one, two in zip(clean, fields, strict=True)):
             break
         fields = clean
     return fields, edges
+
+
+def _far(fields: Sequence[Field], edges: Sequence[Edge]) -> list[Edge]:
+    """Matches of frames far apart, where neighbours seem not to move."""
+    pairs = witnesses(fields, [(edge.first, edge.second, edge.match) for edge in edges])
+    found = ((one, two, match_moving(fields[one], fields[two], _FEWEST_WITNESSED)) for one, two in pairs)
+    return [Edge(one, two, match) for one, two, match in found if match is not None]
 
 
 def _match_pairs(fields: Sequence[Field], min_stars: int) -> list[Edge]:
