@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from benches import chain, cosmetic, flat, light, match, night, stack, startup
+from benches import chain, cosmetic, flat, light, match, night, stack, startup, warp
 
 BENCHES = {
     "chain": chain.rows,
@@ -20,6 +20,7 @@ BENCHES = {
     "cosmetic": cosmetic.rows,
     "night": night.rows,
     "startup": startup.rows,
+    "warp": warp.rows,
 }
 
 

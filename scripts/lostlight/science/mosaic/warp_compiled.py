@@ -16,7 +16,7 @@ from lostlight.science.mosaic.window import Window
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
-ONE = np.float32(1)
+ONE, HALF = np.float32(1), np.float32(0.5)
 compiled = njit(cache=True, nogil=True, error_model="numpy")
 NO_MASK = np.zeros((1, 1), np.bool_)
 
@@ -98,36 +98,47 @@ def bad_share(bad: np.ndarray, row: int, column: int, left_y: float, left_x: flo
 
 
 @compiled
-def cell_area(corners: np.ndarray, s: float, t: float, step: int) -> float:
-    """Give the area of a pixel of the canvas from the nodes of its cell: x of a, b, c, d and y of them."""
-    x_u = (1 - t) * (corners[1] - corners[0]) + t * (corners[3] - corners[2])
-    x_v = (1 - s) * (corners[2] - corners[0]) + s * (corners[3] - corners[1])
-    y_u = (1 - t) * (corners[5] - corners[4]) + t * (corners[7] - corners[6])
-    y_v = (1 - s) * (corners[6] - corners[4]) + s * (corners[7] - corners[5])
+def cell_area(x: np.ndarray, y: np.ndarray, row: int, column: int, s: float, t: float, step: int) -> float:
+    """Give the area of a pixel of the canvas from the nodes around it."""
+    x_u = (1 - t) * (x[row, column + 1] - x[row, column]) + t * (x[row + 1, column + 1] - x[row + 1, column])
+    x_v = (1 - s) * (x[row + 1, column] - x[row, column]) + s * (x[row + 1, column + 1] - x[row, column + 1])
+    y_u = (1 - t) * (y[row, column + 1] - y[row, column]) + t * (y[row + 1, column + 1] - y[row + 1, column])
+    y_v = (1 - s) * (y[row + 1, column] - y[row, column]) + s * (y[row + 1, column + 1] - y[row, column + 1])
     return abs(x_u * y_v - x_v * y_u) / (step * step)
 
 
 @compiled
-def along_row(nodes: np.ndarray, row: int, t: float, cells: np.ndarray, rests: np.ndarray, out: np.ndarray) -> None:
-    """Interpolate between nodes for one row of pixels."""
+def along_row(
+    nodes: np.ndarray, row: int, t: float, cells: np.ndarray, rests: np.ndarray, nearest: bool, out: np.ndarray
+) -> None:
+    """Interpolate between nodes for one row of pixels; the nearest whole pixels where those are wanted."""
     along = (1 - t) * nodes[row] + t * nodes[row + 1]
     for u in range(out.size):
         out[u] = (1 - rests[u]) * along[cells[u]] + rests[u] * along[cells[u] + 1]
+    if nearest:
+        for u in range(out.size):
+            out[u] = np.floor(out[u] + 0.5)
 
 
 @compiled
-def usable(at_x: float, at_y: float, ny: int, nx: int, edge: int) -> bool:
+def usable(x: float, y: float, ny: int, nx: int, edge: int) -> bool:
     """Say whether the nearest pixel lies inside the margin."""
-    column, row = np.floor(at_x + 0.5), np.floor(at_y + 0.5)
+    column, row = np.floor(x + 0.5), np.floor(y + 0.5)
     return (column >= edge) & (column <= nx - 1 - edge) & (row >= edge) & (row <= ny - 1 - edge)
 
 
-def of_taps(n: int):
-    """Make the loop for a kernel of n taps along each axis."""
+@compiled
+def to_edge(x: float, y: float, ny: int, nx: int, edge: int) -> float:
+    """Give the distance from the margin."""
+    return min(min(x + 0.5, (nx - 0.5) - x), min(y + 0.5, (ny - 0.5) - y)) - edge
+
+
+def adder(n: int):
+    """Make the sum of n by n pixels by their weights."""
     before = n // 2 - 1
 
     @compiled
-    def add_up(plane: np.ndarray, row: int, column: int, along_y: np.ndarray, along_x: np.ndarray) -> np.float32:
+    def add_up(plane, row, column, along_y, along_x):
         total = np.float32(0)
         for j in range(n):
             line = np.float32(0)
@@ -136,51 +147,51 @@ def of_taps(n: int):
             total += along_y[j] * line
         return total
 
+    return add_up
+
+
+def looper(n: int):
+    """Make the loop over the pixels of a window for a kernel of n taps along each axis."""
+    add_up, made_up_for = adder(n), n == 6
+
     @compiled
     def loop(
         image, bad, has_bad, corner, x, y, origin, step, rows, frame_shape, edge, feather, factor, by_area, nearest,
         data, weight,
     ):  # fmt: skip
-        n_channels, height, width = data.shape
+        _, height, width = data.shape
         ny, nx = frame_shape
-        along_x, along_y, corners = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(8)
+        along_x, along_y = np.empty(n, np.float32), np.empty(n, np.float32)
         at_x, at_y = np.empty(width), np.empty(width)
         places = np.arange(origin[1], origin[1] + width)
         cells, rests = places // step - origin[1] // step, (places % step) / step
+        weight[:] = 0
+        data[:] = np.nan
         for v in range(height):
             node, t = (origin[0] + v) // step - origin[0] // step, ((origin[0] + v) % step) / step
-            along_row(x, node, t, cells, rests, at_x)
-            along_row(y, node, t, cells, rests, at_y)
+            along_row(x, node, t, cells, rests, nearest, at_x)
+            along_row(y, node, t, cells, rests, nearest, at_y)
             for u in range(width):
                 px, py = at_x[u], at_y[u]
-                if nearest:
-                    px, py = np.floor(px + 0.5), np.floor(py + 0.5)
-                valid, row, column, left_x, left_y = False, 0, 0, 0.0, 0.0
-                if usable(px, py, ny, nx, edge):
-                    column, row = np.int64(np.floor(px)), np.int64(np.floor(py))
-                    left_x, left_y = px - column, py - row
-                    column, row = column - corner[1], row - corner[0]
-                    valid = not has_bad or bad_share(bad, row, column, left_y, left_x) <= np.float32(0.5)
-                if not valid:
-                    weight[v, u] = 0
-                    data[:, v, u] = np.float32(np.nan)
+                if not usable(px, py, ny, nx, edge):
                     continue
-                distance = min(min(px + 0.5, (nx - 0.5) - px), min(py + 0.5, (ny - 0.5) - py)) - edge
-                weight[v, u] = fade(distance, feather)
+                column, row = np.int64(np.floor(px)), np.int64(np.floor(py))
+                left_x, left_y = px - column, py - row
+                column, row = column - corner[1], row - corner[0]
+                if has_bad and not bad_share(bad, row, column, left_y, left_x) <= HALF:
+                    continue
                 look_up(left_x, rows, n, along_x)
                 look_up(left_y, rows, n, along_y)
-                by, kept = np.float32(factor), ONE
-                if by_area:
-                    for k in range(4):
-                        corners[k] = x[node + k // 2, cells[u] + k % 2]
-                        corners[4 + k] = y[node + k // 2, cells[u] + k % 2]
-                    by = np.float32(cell_area(corners, rests[u], t, step) * factor)
-                if has_bad and n == 6:
+                area = cell_area(x, y, node, cells[u], rests[u], t, step) if by_area else 1.0
+                by = np.float32(area * factor)
+                kept = ONE
+                if has_bad and made_up_for:
                     kept = ONE - add_up(bad, row, column, along_y, along_x)
-                for c in range(n_channels):
+                for c in range(len(data)):
                     data[c, v, u] = add_up(image[c], row, column, along_y, along_x) / kept * by
+                weight[v, u] = fade(to_edge(px, py, ny, nx, edge), feather)
 
     return loop
 
 
-two_taps, four_taps, six_taps = of_taps(2), of_taps(4), of_taps(6)
+two_taps, four_taps, six_taps = looper(2), looper(4), looper(6)
