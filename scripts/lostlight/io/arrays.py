@@ -13,7 +13,7 @@ from lostlight.core.errors import ContractError
 def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays, whole or not at all; equal arrays give equal bytes."""
     content = io.BytesIO()
-    np.savez(content, **dict(sorted(arrays.items())))
+    np.savez(content, allow_pickle=False, **dict(sorted(arrays.items())))
     atomic.write_bytes(path, content.getvalue())
 
 

@@ -146,10 +146,10 @@ def coadd(
         combined = combine(
             len(met),
             wide.shape,
-            _given(stack[:, c]),
+            given(stack[:, c]),
             rule,
             weights=[frame.weight[c] for frame in met] if is_weighed else None,
-            weight_rows=_given(feather) if is_weighed else None,
+            weight_rows=given(feather) if is_weighed else None,
             noises=[frame.sigma[c] for frame in met],
             blurs=[frame.blur for frame in met],
             counted=window.within(wide),
@@ -209,7 +209,9 @@ def _bring(frame: Placed, samples: Floats, feather: Floats, window: Window, rule
         samples[(c, *inside)] = np.float32(frame.level.gain[c]) * plane - surface
 
 
-def _given(stack: Floats) -> Callable[[int, int, int, Floats], None]:
+def given(stack: Floats) -> Callable[[int, int, int, Floats], None]:
+    """Hand out rows of a stack, shape (N, h, w), as the combination asks for them."""
+
     def rows(frame: int, y0: int, y1: int, out: Floats) -> None:
         out[:] = stack[frame, y0:y1]
 

@@ -32,10 +32,11 @@ def levels(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
     cell_px = params.photometry.cell_px
     stars, sky, fine = science.levels(data, measured, x, y, canvas.shape[1], places.radius_px, cell_px, ratio=factor)
     side = np.sqrt(way.ratio)
+    middle = float(x[shape[0] // 2, shape[1] // 2]), float(y[shape[0] // 2, shape[1] // 2])
     stats = FrameStats(
         name, stars, sky, fine, measured.sigma * factor, measured.fwhm_px / side, measured.elongation,
         measured.n_stars, facts.get("exptime_s", np.nan), shape[0] * shape[1] / way.ratio,
-        -(-canvas.shape[1] // cell_px), float(x[shape[0] // 2, shape[1] // 2]), float(y[shape[0] // 2, shape[1] // 2]),
+        -(-canvas.shape[1] // cell_px), *middle, np.nanmedian(data, axis=(1, 2)) * factor,
     )  # fmt: skip
     given.write_stats(out["levels"], stats)
     return Result({"n_stars_measured": len(stars.x), "n_sky_cells": len(sky.index)})

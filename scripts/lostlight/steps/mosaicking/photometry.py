@@ -14,6 +14,7 @@ from lostlight.science.mosaic.photometry import Photometry, PhotometryRules, sol
 from lostlight.science.mosaic.quality import QualityRules, judge_quality
 from lostlight.science.mosaic.stats import FrameStats
 from lostlight.steps.mosaicking import given
+from lostlight.steps.mosaicking.plain import plain
 
 WIDTH_OF_SIGMA = 2.3548
 """FWHM of a Gaussian over its standard deviation."""
@@ -42,7 +43,7 @@ def photometry(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
         "warnings": solved.warnings,
         "diagnostics": solved.diagnostics,
     }
-    atomic.write_json(out["photometry"], content)
+    atomic.write_json(out["photometry"], plain(content))
     metrics = {"n_frames_used": len(stats), "n_frames_left_out": len(left_out)}
     warnings = [*(f"{name} is left out: {why}" for name, why in sorted(left_out.items())), *solved.warnings]
     return Result(metrics, warnings=warnings)

@@ -10,8 +10,8 @@ from lostlight.core.manifest import Manifest
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Take, Unit
 from lostlight.io import lots_file
-from lostlight.science.mosaic.canvas import CanvasRules, plan_canvas
-from lostlight.science.mosaic.groups import GroupFrame, LotRules, plan_groups
+from lostlight.science.mosaic.footprint import outline
+from lostlight.science.mosaic.groups import GroupFrame, GroupRules, plan_groups
 from lostlight.steps.mosaicking.frames import Own, listed
 from lostlight.steps.mosaicking.given import FRAME, LEVELS, LOT, MEASURED
 
@@ -47,23 +47,16 @@ def _lots(frames: Sequence[Own], params: MosaicParams) -> dict[str, str]:
         if not path.is_file():
             raise ConfigError(f"mosaic.plan names {params.plan!r}, which does not exist", hint="correct the path")
         return lots_file.read(path, [own.id for own in usable])
-    return plan_groups(*_grouped(usable, params), LotRules(**params.lots.model_dump()))
+    return plan_groups([_grouped(own) for own in usable], GroupRules(**params.lots.model_dump()))
 
 
-def _grouped(frames: Sequence[Own], params: MosaicParams) -> tuple[list[GroupFrame], tuple[int, int]]:
-    """Say of each frame what decides on its lot; where some lie is known only later, if they are to be registered."""
-    known = {own.id: (own.wcs, own.shape) for own in frames}
-    canvas = None
-    if all(wcs is not None for wcs, _ in known.values()):
-        canvas = plan_canvas(known, CanvasRules(**params.canvas.model_dump()))
-    grouped = [
-        GroupFrame(
-            own.id, own.known.filter, own.known.exptime_s, own.known.gain_setting, own.known.session,
-            own.known.date_obs_utc, canvas.polygon(*known[own.id]) if canvas else None,
-        )
-        for own in frames
-    ]  # fmt: skip
-    return grouped, canvas.shape if canvas else (1, 1)
+def _grouped(own: Own) -> GroupFrame:
+    """Say what decides on the lot of a frame; where it lies is known only later, if it is to be registered."""
+    known, wcs = own.known, own.wcs
+    seen = None if wcs is None else outline(wcs, own.shape)
+    return GroupFrame(
+        own.id, known.filter, known.exptime_s, known.gain_setting, known.session, known.date_obs_utc, seen
+    )
 
 
 def _measure(own: Own) -> Unit:

@@ -1,0 +1,31 @@
+"""One lot of frames, combined on the part of the canvas that they cover."""
+
+from lostlight.core.errors import NoWork
+from lostlight.core.params import MosaicParams
+from lostlight.core.step import Outputs, Result, Unit
+from lostlight.io import mosaic_file
+from lostlight.steps.mosaicking import given
+from lostlight.steps.mosaicking.assembling import assemble, hull
+from lostlight.steps.mosaicking.placed import placed
+
+CORNER = ("CANVASX", "CANVASY")
+"""Cards of the column and row of the canvas that the first pixel of a lot is."""
+
+
+def lot(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
+    """Combine the frames of a lot that are used; a lot that has none is left out."""
+    frames = placed(unit, params)
+    if not frames:
+        raise NoWork("none of its frames is used")
+    canvas = given.Places.of(unit).canvas
+    window = hull(frame.route.window for frame in frames.values() if frame.route.window is not None)
+    made = assemble(list(frames.values()), [window], canvas.shape, params, unit.lent, out["lot"].parent)
+    header = canvas.header(window)
+    for card, place in zip(CORNER, (window.x0, window.y0), strict=True):
+        header[card] = (place, "place on the canvas, from 0")
+    header["NCOMBINE"] = (len(frames), "frames")
+    planes = {"SCI": made.layer.sci, "WHT": made.layer.wht, "COV": made.layer.cov, "REJ": made.layer.rej}
+    mosaic_file.write(out["lot"], {**planes, "WSUM": made.wsum}, header)
+    out.sizes["lot"] = list(made.layer.sci.shape)
+    low, high, valid = (int(each.sum()) for each in (made.tally.low, made.tally.high, made.tally.valid))
+    return Result({"n_frames": len(frames), "n_samples": valid, "n_rejected_low": low, "n_rejected_high": high})
