@@ -1,0 +1,142 @@
+"""CUDA kernels, compiled for the CPU: they agree with the twin in the array API standard.
+
+A stand-in for CuPy compiles the very source with a C++ compiler, and runs one thread after the other.
+"""
+
+import ctypes
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from tests.science.test_stack_shrunk import scene
+
+from lostlight.core.errors import ConfigError
+from lostlight.science.stack import namespace, raw_kernel
+from lostlight.science.stack.rule import Rule
+
+CARD = """
+#include <cmath>
+using std::isfinite;
+#define __global__
+#define __device__
+struct Index { long long x; };
+static Index blockIdx, blockDim, threadIdx;
+"""
+pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+
+
+class Cupy:
+    """As much of CuPy as the kernels are launched with."""
+
+    empty, asarray, ascontiguousarray = (staticmethod(f) for f in (np.empty, np.asarray, np.ascontiguousarray))
+
+    def __init__(self, folder):
+        self.folder, self.libraries, self.launched = folder, {}, []
+
+    def __getattr__(self, name):
+        return getattr(np, name)
+
+    def RawKernel(self, source, name):  # noqa: N802
+        def run(grid, block, arguments):
+            size = name.split("_")[1]
+            library = self.libraries.setdefault(size, None) or self.compile(source, size)
+            self.launched.append(name)
+            getattr(library, f"run_{name}")(
+                *(ctypes.c_longlong(int(n)) for n in (*grid, *block)), *map(passed, arguments)
+            )
+
+        return run
+
+    def compile(self, source, size):
+        runners = []
+        for name, words in re.findall(r"__global__ void (\w+)\(([^)]*)\)", source):
+            names = ", ".join(word.split()[-1].lstrip("*") for word in words.split(","))
+            runners.append(
+                f'extern "C" void run_{name}(long long blocks, long long threads, {words}) {{ blockDim.x = threads;'
+                f"for (blockIdx.x = 0; blockIdx.x < blocks; blockIdx.x++)"
+                f"for (threadIdx.x = 0; threadIdx.x < threads; threadIdx.x++) {name}({names}); }}"
+            )
+        path = self.folder / f"kernel_{size}.cpp"
+        path.write_text(CARD + source + "\n".join(runners))
+        flags = ["-O1", "-shared", "-fPIC", "-Wno-unknown-pragmas", "-Werror", "-Wall", "-Wno-unused-function"]
+        subprocess.run(["g++", *flags, str(path), "-o", str(path.with_suffix(".so"))], check=True)
+        self.libraries[size] = ctypes.CDLL(str(path.with_suffix(".so")))
+        return self.libraries[size]
+
+
+def passed(value):
+    if isinstance(value, np.ndarray):
+        assert value.flags.c_contiguous
+        return ctypes.c_void_p(value.ctypes.data)
+    kinds = {"float32": ctypes.c_float, "int32": ctypes.c_int, "int64": ctypes.c_longlong, "uint64": ctypes.c_void_p}
+    return kinds[value.dtype.name](value.item())
+
+
+@pytest.fixture(scope="module")
+def cupy(tmp_path_factory):
+    return Cupy(tmp_path_factory.mktemp("kernels"))
+
+
+RULES = [Rule(), Rule("median"), Rule(reject="shrunk"), Rule("median", "shrunk", low=2, high=2, gradient=0.1)]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.combine} {rule.reject}")
+@pytest.mark.parametrize("n_frames", [1, 2, 3, 4, 8, 11, 16, 30, 64])
+def test_it_agrees_with_the_twin(cupy, n_frames, rule):
+    cube = scene(n_frames, (13, 37), seed=n_frames)
+    rng = np.random.default_rng(n_frames)
+    planes = rng.uniform(5, 9, cube.shape).astype(np.float32)
+    planes[0, 3:5, 4] = np.nan
+    column, blurs = planes[:, 1, 1].copy(), rng.uniform(0, 0.4, n_frames).astype(np.float32)
+    weighs = rule.combine == "mean"
+    for noises, weights, blurred in (
+        (None, None, None), (column, column**-2 if weighs else None, blurs), (planes, planes if weighs else None, None),
+    ):  # fmt: skip
+        with np.errstate(all="ignore"):
+            twin = namespace.combine_block(cube, noises, weights, rule, np, blurs=blurred)
+            card = raw_kernel.combine_on_card(cube, noises, weights, rule, cupy, blurs=blurred)
+        assert set(card) == set(twin)
+        for name, plane in twin.items():
+            assert card[name].dtype == plane.dtype
+            np.testing.assert_allclose(card[name], plane, rtol=1e-5, atol=1e-6 * (name == "sigma"), err_msg=name)
+    assert cupy.launched[-1] == f"combine_{raw_kernel.size_of(n_frames)}"
+
+
+def test_one_sample_stays_on_the_card_too(cupy):
+    cube = np.random.default_rng(3).normal(300, 7, (4, 20, 20)).astype(np.float32)
+    rule, noises = Rule(reject="shrunk", low=0.01, high=0.01, gradient=0, psf=0), np.ones(4, np.float32)
+    twin = namespace.combine_block(cube, noises, None, rule, np)
+    card = raw_kernel.combine_on_card(cube, noises, None, rule, cupy)
+    assert (card["n_used"] == 1).any()
+    for name, plane in twin.items():
+        np.testing.assert_allclose(card[name], plane, rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("size", raw_kernel.SIZES)
+def test_the_network_of_each_size_is_written_out(size):
+    text = raw_kernel.source(size)
+    assert text.count("EXCHANGE(") == {8: 19, 16: 63, 32: 191, 64: 543}[size] + 1
+    assert "@" not in text
+
+
+@pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs nvcc")
+def test_samples_stay_in_registers(tmp_path):
+    """What the compiler for the card says: nothing is spilled, and the sums need no memory of their own."""
+    path = tmp_path / "kernel.cu"
+    path.write_text(raw_kernel.source(32))
+    words = ["nvcc", "-arch=sm_90", "--ptxas-options=-v", "-cubin", "-o", str(tmp_path / "k.cubin"), str(path)]
+    said = subprocess.run(words, check=True, capture_output=True, text=True).stderr
+    assert re.findall(r"(\d+) bytes spill", said) == ["0"] * 4
+    assert "0 bytes stack frame" in said.split("combine_32")[1]
+
+
+def test_kernels_by_number_of_frames():
+    assert [raw_kernel.size_of(n) for n in (1, 8, 9, 32, 33, 64, 65)] == [8, 8, 16, 32, 64, 64, None]
+
+
+@pytest.mark.parametrize(("n_frames", "rule"), [(65, Rule()), (5, Rule(reject="sigma")), (5, Rule(grow=1))])
+def test_what_no_kernel_can_do_is_refused(cupy, n_frames, rule):
+    with pytest.raises(ConfigError):
+        raw_kernel.combine_on_card(np.zeros((n_frames, 3, 4), np.float32), None, None, rule, cupy)
