@@ -129,7 +129,7 @@ def test_samples_stay_in_registers(tmp_path):
     words = ["nvcc", "-arch=sm_90", "--ptxas-options=-v", "-cubin", "-o", str(tmp_path / "k.cubin"), str(path)]
     said = subprocess.run(words, check=True, capture_output=True, text=True).stderr
     assert re.findall(r"(\d+) bytes spill", said) == ["0"] * 4
-    assert "0 bytes stack frame" in said.split("combine_32")[1]
+    assert "0 bytes stack frame" in said.split("properties for combine_32")[1].splitlines()[1]
 
 
 def test_kernels_by_number_of_frames():
