@@ -8,6 +8,8 @@ from lostlight.core import mosaic_report
 from lostlight.report import mosaic_pictures
 
 NOISE = 5.0
+WCS = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 275.2, "CRVAL2": -16.2, "CRPIX1": 700.5, "CRPIX2": 500.5,
+       "CD1_1": -2.8e-4, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 2.8e-4}  # fmt: skip
 REASONS = ("stars 1.9 times as wide as the median", "0.2 of the stars of the median frame", "TooFewStars: 3, not 8")
 
 
@@ -18,7 +20,7 @@ def metrics(n_frames=24, *, mode="sds", n_rejected=2, n_channels=1, columns=4, t
     frames = [_frame(k, box, rng, n_channels) for k, box in enumerate(boxes)]
     for k, frame in enumerate(frames[n_frames - n_rejected :]):
         failed = k % 3 == 2
-        frame.update(status="failed" if failed else "rejected", reason=REASONS[k % 3], weight=None)
+        frame.update(status="failed" if failed else "rejected", reason=REASONS[k % 3], weight=())
         frame["fwhm_px"] = 2.7 if k % 3 else 5.1
         if failed:
             frame.update(gain=(), sky=(), sigma=(), outline=(), fwhm_px=None, elongation=None, n_stars=3)
@@ -27,21 +29,20 @@ def metrics(n_frames=24, *, mode="sds", n_rejected=2, n_channels=1, columns=4, t
     crop = (12, 16, shape[0] - 30, shape[1] - 32) if used else None
     known = {
         "mode": mode, "n_channels": n_channels, "unit": "adu", "name": "mosaic",
-        "canvas": {"shape": shape, "scale_arcsec": 1.02, "crop": crop, "is_sky": True, "covered_px": int(0.9 * np.prod(shape)),
-                   "wcs": {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 275.2, "CRVAL2": -16.2, "CRPIX1": 700.5,
-                           "CRPIX2": 500.5, "CD1_1": -2.8e-4, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 2.8e-4}},
+        "canvas": {"shape": shape, "scale_arcsec": 1.02, "crop": crop, "is_sky": True, "wcs": WCS,
+                   "covered_px": int(0.9 * np.prod(shape))},
         "lots": lots, "reference": {"index": 3, "id": frames[3]["id"], "rule": "auto"} if len(frames) > 3 else {},
         "photometry": _photometry(used, rng), "components": 1,
         "inter_tile_median_std": {"before": (143.2,) * n_channels, "after": (0.31,) * n_channels} if used else {},
-        "combine": {"n_samples": 30_512_441, "rejected_fraction": 0.0021, "low": 0.0002, "high": 0.0019} if used else {},
+        "combine": {"n_samples": 30_512_441, "rejected_fraction": 2.1e-3, "low": 2e-4, "high": 1.9e-3} if used else {},
         "polish": _polish(crop) if used else {},
         "coverage": {"min": 1, "median": 2, "max": 7} if used else {},
         "weight": {"min": 0.004, "median": 0.08, "max": 0.27} if used else {},
         "software": {"astropy": "7.1.0", "lostlight": "0.1.0", "numpy": "2.3.1"},
         "params": {"mode": mode, "photometry": {"method": "overlap", "sky_order": 1}},
         "warnings": [
-            {"code": "MOS204", "where": frames[0]["id"], "said": "only 31 stars are shared with the others", "value": 31,
-             "threshold": 50, "hint": "more overlap ties it better"},
+            {"code": "MOS204", "where": frames[0]["id"], "said": "only 31 stars are shared with the others",
+             "value": 31, "threshold": 50, "hint": "more overlap ties it better"},
         ] if used else (),
     }  # fmt: skip
     return mosaic_report.build(frames, **{**known, **more})
@@ -107,12 +108,13 @@ def _frame(k, box, rng, n_channels):
     y0, x0, height, width = box
     gain = float(np.exp(rng.normal(0, 0.12)))
     return {
-        "status": "used", "id": f"light_{k:03d}", "path": f"11_calibrate/products/light_{k:03d}.fits", "lot": f"lot_{k // 8:02d}",
+        "status": "used", "id": f"light_{k:03d}", "path": f"11_calibrate/products/light_{k:03d}.fits",
+        "lot": f"lot_{k // 8:02d}",
         "gain": tuple(gain * (1 + 0.01 * c) for c in range(n_channels)), "gain_sigma": (0.0012,) * n_channels,
         "sky": ((float(rng.uniform(-150, 150)), float(rng.normal(0, 4)), float(rng.normal(0, 4))),) * n_channels,
         "sigma": (NOISE * gain,) * n_channels, "fwhm_px": float(rng.normal(2.7, 0.15)), "exptime_s": 120.0,
         "elongation": float(1.05 + 0.1 * rng.random()), "n_stars": int(rng.integers(200, 400)),
-        "weight": float(rng.uniform(0.6, 1)),
+        "weight": (float(rng.uniform(0.6, 1)) / NOISE**2,) * n_channels,
         "outline": ((x0, y0), (x0 + width, y0), (x0 + width, y0 + height), (x0, y0 + height)),
     }  # fmt: skip
 
@@ -148,7 +150,8 @@ def _photometry(frames, rng):
     residual = {"max": float(abs(sigmas).max()), "rms": float(np.sqrt((sigmas**2).mean()))} if pairs else {}
     shown = sorted(pairs, key=lambda pair: -abs(pair["sigma"]))[:2000]
     return {
-        "stars_used": 1843 if pairs else 0, "gain_sigma": (0.0012,) if pairs else (), "overlap_residual_sigma": residual,
+        "stars_used": 1843 if pairs else 0, "gain_sigma": (0.0012,) if pairs else (),
+        "overlap_residual_sigma": residual,
         "overlap_pixels": sum(pair["pixels"] for pair in pairs), "n_pairs": len(pairs), "pairs": shown,
     }  # fmt: skip
 

@@ -1,8 +1,7 @@
 """The page as people see it: in a browser, without network, on a desk, on a phone, by day and by night."""
 
-import shutil
-
 import pytest
+from tests.browser import CONTRAST
 from tests.small_run import SmallRun
 
 from lostlight.core.params import SummaryParams
@@ -10,30 +9,6 @@ from lostlight.core.step import Outputs, Unit, find
 from lostlight.steps.s09_summary import summary
 
 pytestmark = pytest.mark.needs_chromium
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-CONTRAST = """
-() => {
-  const parse = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
-  const light = (rgb) => rgb.map((v) => v / 255).map((v) => v <= 0.04 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const ground = light(parse(getComputedStyle(document.body).backgroundColor));
-  const ratio = (value) => (Math.max(value, ground) + 0.05) / (Math.min(value, ground) + 0.05);
-  const worst = [];
-  for (const text of document.querySelectorAll("svg.chart text"))
-    worst.push(ratio(light(parse(getComputedStyle(text).fill))));
-  for (const node of document.querySelectorAll("p, td, th, dd, figcaption, h1, h2, li, a, small"))
-    worst.push(ratio(light(parse(getComputedStyle(node).color))));
-  return Math.min(...worst);
-}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +19,6 @@ def page_file(tmp_path_factory):
     out = Outputs({role: folder / name for role, name in find("09_summary").makes.items()})
     summary(Unit("run", run.manifests), SummaryParams(), out)
     return folder / "report.html"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(QUIET))
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.parametrize("width_px", [400, 1280])

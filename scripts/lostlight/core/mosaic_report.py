@@ -37,7 +37,10 @@ class Rejected(_Record):
 
 
 class Frame(_Record):
-    """One frame: how it was levelled, how good it is, how much it counts."""
+    """One frame: how it was levelled, how good it is, how much it counts.
+
+    Noise `sigma` and `weight` are those once the gain is applied.
+    """
 
     id: str
     path: str = ""
@@ -52,7 +55,7 @@ class Frame(_Record):
     fwhm_px: Number = None
     elongation: Number = None
     n_stars: int | None = None
-    weight: Number = None
+    weight: Numbers = ()
     exptime_s: Number = None
     outline: tuple[tuple[Number, Number], ...] = ()
 

@@ -68,15 +68,15 @@ def draw(
     return drawn
 
 
-def address(png: bytes) -> str:
+def address(png: bytes, *, lossless: bool = False) -> str:
     """Give a picture as an address that holds it: as JPEG where that is smaller, as it is with the noise of a frame.
 
-    What is transparent in places becomes WebP, because JPEG has no transparency.
+    What is transparent in places becomes WebP, because JPEG has no transparency; of a map nothing may be lost.
     """
     buffer, picture = io.BytesIO(), Image.open(io.BytesIO(png))
     if picture.mode in ("LA", "RGBA"):
         kind = "webp"
-        picture.convert("RGBA").save(buffer, format="WEBP", quality=JPEG_QUALITY)
+        picture.convert("RGBA").save(buffer, format="WEBP", quality=JPEG_QUALITY, lossless=lossless)
     else:
         kind = "jpeg"
         # single coloured pixels would lose their colour to subsampling

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lostlight.core.errors import Fact
 from lostlight.core.manifest import Manifest, UnitRecord
-from lostlight.report import calibration
+from lostlight.report import calibration, mosaic
 from lostlight.report.citations import is_used
 from lostlight.vocab.steps import FRAMES, SURVEY
 
@@ -109,6 +109,12 @@ class Run:
         """Say in a sentence how own frames were calibrated; empty where there were none."""
         told = self.paths(FRAMES[0], "report").values()
         return next((calibration.sentence(json.loads(path.read_bytes())) for path in told), "")
+
+    @cached_property
+    def mosaic(self) -> str:
+        """Say what mosaic was made of own frames, a sentence for each filter; empty where there was none."""
+        told = self.paths(FRAMES[1], "metrics").values()
+        return " ".join(mosaic.sentence(json.loads(path.read_bytes())) for path in told)
 
     @property
     def warnings(self) -> Counter[tuple[str, str]]:

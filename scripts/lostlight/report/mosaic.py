@@ -37,7 +37,7 @@ def sentence(metrics: Mapping[str, Any]) -> str:
     n_used, n_frames = metrics["n_used"], metrics["n_frames"]
     of_filter = f" in {metrics['filter']}" if metrics["filter"] else ""
     if not n_used:
-        return f"None of {n_frames:,} frames{of_filter} could be used: there is no mosaic."
+        return f"{_none(n_frames)}{of_filter} could be used: there is no mosaic."
     all_used = n_used == n_frames
     many = _count(n_used, "frame") if all_used else f"{n_used:,} of {_count(n_frames, 'frame')}"
     makes = "makes" if n_used == 1 else "make"
@@ -57,6 +57,10 @@ def _agreement(metrics: Mapping[str, Any]) -> list[str]:
     worst, parts = metrics["photometry"]["overlap_residual_sigma"]["max"], metrics["components"]
     said = [] if worst is None else [f"Overlaps agree to {worst:.2g} σ of a pixel."]
     return [*said, f"It falls into {parts} parts that share no pixel."] if parts > 1 else said
+
+
+def _none(n_frames: int) -> str:
+    return f"None of {n_frames:,} frames" if n_frames > 1 else "No frame"
 
 
 def _count(n: int, noun: str) -> str:

@@ -11,8 +11,14 @@ from lostlight.report.products import environment, troubles
 
 PICTURES = ("preview", "before", "after", "coverage", "weight")
 """Names of the pictures that the page shows; see `lostlight.report.mosaic_pictures`."""
+_MAPS = ("coverage", "weight")
 _PAIRS_SHOWN = 20
 _WARNINGS_SHOWN = 12
+_FILTERS = {
+    "channels": mosaic_words.channels,
+    "factors": mosaic_words.factors,
+    "coefficients": mosaic_words.coefficients,
+}
 _BY_FRAME = {"gain": "gain", "fwhm_px": "FWHM, px", "sigma": "noise", "weight": "weight"}
 
 
@@ -39,7 +45,7 @@ def html(
         Names of the files beside the page that it links to.
     """
     return (
-        environment({"channels": mosaic_words.channels, "join_numbers": mosaic_words.coefficients})
+        environment(_FILTERS)
         .get_template("mosaic.html")
         .render(
             title=title or " ".join(filter(None, ("Mosaic", metrics["filter"]))),
@@ -48,8 +54,12 @@ def html(
             sentence=mosaic.sentence(metrics),
             noun={"sds": "lot", "grid": "tile"}.get(metrics["mode"], "lot"),
             troubles=troubles(metrics["warnings"]),
-            pictures={name: address(content) for name, content in pictures.items()},
+            pictures={
+                name: address(mosaic_pictures.page_sized(content), lossless=name in _MAPS)
+                for name, content in pictures.items()
+            },
             charts=_charts(metrics),
+            gains_of_lots=mosaics.are_tiles(metrics),
             worst=_worst(metrics),
             pairs_shown=_PAIRS_SHOWN,
             warnings_shown=_WARNINGS_SHOWN,

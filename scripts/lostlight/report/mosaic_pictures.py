@@ -107,6 +107,13 @@ def weight(wht: NDArray[np.float32], max_px: int = MAP_PX) -> bytes:
     return _coloured(shown, 0.0, float(np.nanmax(shown)) if np.isfinite(shown).any() else 1.0)
 
 
+def page_sized(picture: bytes) -> bytes:
+    """Make a picture smaller where it is larger than a page can show."""
+    image = Image.open(io.BytesIO(picture))
+    square = factor(image.size, PAGE_PX)
+    return picture if square == 1 else _png(np.asarray(image.reduce(square)))
+
+
 def palette() -> str:
     """Give the colours of the maps as a gradient of CSS, low to high."""
     stops = (style.PALETTE(share)[:3] for share in np.linspace(0, 1, 9))

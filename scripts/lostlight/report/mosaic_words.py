@@ -20,7 +20,7 @@ GLOSSARY: dict[str, tuple[str, str]] = {
     "sigma": ("σ", "Noise of a single pixel of a frame: one standard deviation."),
     "fwhm": ("FWHM", "Width of the stars at half their height, in pixels of the frame."),
     "elongation": ("elongation", "Length of the stars over their width: 1 is round."),
-    "weight": ("weight", "How much a frame counts, against the best: by its noise, once its gain is applied."),
+    "weight": ("weight", "How much a frame counts: by its noise, once its gain is applied."),
     "coverage": ("coverage", "Frames that contribute to a pixel (plane COV); of a lot, the part of the canvas it has."),
     "wht": ("weight map", "Inverse variance of every pixel (plane WHT): one over its square root is the noise."),
     "residual": ("overlap residual", "Median difference of two frames or lots where both have pixels, once levelled; "
@@ -56,6 +56,11 @@ _REGISTERED = {
 def channels(values: Sequence[float | None], digits: int = 4) -> str:
     """Write a number per channel: ``1.021``, or ``1.021 / 0.998 / 1.003``."""
     return " / ".join(number(value, digits) for value in values) or "—"
+
+
+def factors(values: Sequence[float | None]) -> str:
+    """Write gains, all with the same digits: ``1.0000 / 0.9981``."""
+    return " / ".join("—" if value is None else f"{value:.4f}" for value in values) or "—"
 
 
 def coefficients(values: Sequence[float | None]) -> str:

@@ -9,6 +9,8 @@ from lostlight.report.verify import manifest_paths
 from lostlight.vocab.steps import FRAMES
 
 MAX_TROUBLES = 4
+_PAGES = ("calibration", "mosaic")
+"""What the pages of own frames are about, step by step."""
 
 
 def show(run_folder: Path) -> str:
@@ -44,18 +46,20 @@ def _stands_not(failed: Path) -> bool:
 
 def _began(run: Run) -> list[str]:
     """Tell tiles, and own frames; a run of frames alone has no tiles."""
-    if run.calibration and not run.statuses:
-        return [f"run {run.run_id}: {run.calibration}"]
-    return [_tiles(run), *([run.calibration] if run.calibration else [])]
+    told = [said for said in (run.calibration, run.mosaic) if said]
+    if told and not run.statuses:
+        return [f"run {run.run_id}: {told[0]}", *told[1:]]
+    return [_tiles(run), *told]
 
 
 def _pages(run: Run, report: Path) -> list[str]:
     """Name the page to read, or how far the run has come."""
     if report.is_file():
         return [f"report: {report}"]
-    calibrated = [f"calibration: {path}" for path in run.paths(FRAMES[0], "page").values()]
+    pages = {word: run.paths(step_id, "page").values() for step_id, word in zip(FRAMES, _PAGES, strict=True)}
+    of_frames = [f"{word}: {', '.join(map(str, found))}" for word, found in pages.items() if found]
     last = max((step_id for step_id in run.manifests if step_id not in FRAMES), default="")
-    return [*([f"no report yet; the last step with a manifest is {last}"] if last else []), *calibrated]
+    return [*([f"no report yet; the last step with a manifest is {last}"] if last else []), *of_frames]
 
 
 def _tiles(run: Run) -> str:

@@ -124,17 +124,21 @@ def is_known(value: float | Sequence[float | None] | None) -> bool:
     return bool(np.isfinite(mean(value)))
 
 
+def are_tiles(metrics: Mapping[str, Any]) -> bool:
+    """Tell whether the tiles of a grid were levelled themselves; lots lie over each other, and are no map."""
+    gains_of_tiles = [mean(lot["gain"]) for lot in metrics["lots"]]
+    return metrics["mode"] == "grid" and any(np.isfinite(gain) and gain != 1 for gain in gains_of_tiles)
+
+
 def _footprints(metrics: Mapping[str, Any]) -> tuple[list[str], list[NDArray[np.float64]], NDArray[np.float64]]:
-    """Give names, outlines and gains: of tiles in a grid and of lots that were levelled, else of the frames used."""
+    """Give names, outlines and gains: of tiles that were levelled, else of the frames used."""
     found = [
-        (lot["id"], _box(lot["window"]), mean(lot["gain"]))
-        for lot in metrics["lots"]
-        if lot["window"] and lot["gain"] and metrics["mode"] != "stack"
-    ] or [
+        (lot["id"], _box(lot["window"]), mean(lot["gain"])) for lot in metrics["lots"] if lot["window"]
+    ] if are_tiles(metrics) else [
         (frame["id"], np.array(frame["outline"], float), mean(frame["gain"]))
         for frame in metrics["frames"]
         if frame["outline"] and frame["status"] == "used"
-    ]
+    ]  # fmt: skip
     known = [each for each in found if np.isfinite(each[2]) and np.isfinite(each[1]).all()]
     return [each[0] for each in known], [each[1] for each in known], np.array([each[2] for each in known])
 

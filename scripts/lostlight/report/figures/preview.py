@@ -88,9 +88,7 @@ def grey(
     """
     low, high = limits or scale(data, dq)
     planes = [shrink(plane, max_px) for plane in (data if data.ndim == 3 else data[np.newaxis])]
-    drawn = []
-    for plane in planes:
-        drawn.append(np.where(np.isfinite(plane), stretched(plane, (low, high)), MISSING).astype(np.uint8)[::-1])
+    drawn = [np.where(np.isfinite(plane), stretched(plane, (low, high)), np.uint8(MISSING))[::-1] for plane in planes]
     return np.stack(drawn, axis=-1) if data.ndim == 3 else drawn[0]
 
 
