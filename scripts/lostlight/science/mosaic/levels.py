@@ -7,7 +7,7 @@ import sep
 from numba import njit
 from numpy.typing import NDArray
 
-from lostlight.science.mosaic.cells import MEDIAN_VARIANCE, cell_medians, cell_numbers
+from lostlight.science.mosaic.cells import MEDIAN_VARIANCE, cell_medians, pooled, sort_into_cells
 from lostlight.science.mosaic.measure import Measured
 from lostlight.science.mosaic.star_mask import star_mask
 from lostlight.science.mosaic.stats import Cells, Stars
@@ -19,8 +19,10 @@ _WIDTHS, _PERCENTILE = 2.5, 90
 _RADIUS_PX = 4.0, 15.0
 _ISOLATED = 2.0
 _FEWEST_ANNULUS_PX = 20
-_FULL = 0.4
+_SHARE = 0.25
 """Smallest part of a cell that must be free of stars and inside the frame."""
+_PARTS, _SMALL_PX = (5, 4, 3, 2, 1), 10
+"""A large cell is so many small ones along its side, none smaller than so many pixels."""
 
 
 def aperture_radius(fwhms_px: Sequence[float]) -> float:
@@ -81,19 +83,33 @@ def levels(
     sky, fine : Cells
         On the grids of `cell_px` and of 15 canvas px.
     """
+    if not (measured.sigma > 0).all():  # nothing valid, or constant: no noise to weigh anything by
+        return Stars.none(len(data)), Cells.none(len(data)), Cells.none(len(data))
     starry = star_mask(data.shape[1:], measured.sources)
     stars = _fluxes(data, measured, starry, x_canvas, y_canvas, radius_px * np.sqrt(ratio))
     valid = np.isfinite(data[0]) if len(data) == 1 else np.isfinite(data).all(axis=0)
     use = valid & ~starry
     if use.sum() < 0.1 * valid.sum():  # stars everywhere: their medians are the best there is
         use = valid
-    grids = []
-    for side in (cell_px, FINE_PX):
-        number = cell_numbers(x_canvas, y_canvas, side, canvas_width_px)
-        least = _FULL * side**2 * ratio
-        cells = cell_medians(data, use, number, x_canvas, y_canvas, measured.sigma, least)
-        grids.append(_on_canvas(cells, ratio))
-    return stars, grids[0], grids[1]
+    places = x_canvas, y_canvas, canvas_width_px
+    sky, fine = (_medians(data, use, measured, places, side, ratio) for side in (cell_px, FINE_PX))
+    return stars, sky, fine
+
+
+def _medians(
+    data: NDArray[np.float32], use: NDArray[np.bool_], measured: Measured, places: tuple[NDArray, NDArray, int],
+    cell_px: int, ratio: float,
+) -> Cells:  # fmt: skip
+    """Take the medians of cells; those of large ones from small cells inside of them."""
+    x, y, width = places
+    parts = next(n for n in _PARTS if n == 1 or (cell_px % n == 0 and cell_px // n >= _SMALL_PX))
+    whole = -(-width // cell_px) * cell_px
+    small = _SHARE * (cell_px // parts) ** 2 * ratio
+    grid = sort_into_cells(use, x, y, cell_px // parts, whole, small)
+    cells = cell_medians(data, grid, x, y, measured.sigma)
+    if parts > 1 and len(cells.index):
+        cells = pooled(cells, parts, grid, _SHARE * cell_px**2 * ratio)
+    return _on_canvas(cells, ratio)
 
 
 def _on_canvas(cells: Cells, ratio: float) -> Cells:
@@ -117,7 +133,7 @@ def _fluxes(
         pixels = np.ascontiguousarray(np.where(blank, 0, plane), dtype=np.float32)
         total, _, flag = sep.sum_circle(pixels, x, y, radius, mask=blank, subpix=0)
         sky, n_sky = _annulus(np.ascontiguousarray(plane), starry, x, y, *(r * radius for r in _ANNULUS))
-        good = (flag == 0) & (n_sky >= _FEWEST_ANNULUS_PX)
+        good = (flag == 0) & (n_sky >= _FEWEST_ANNULUS_PX) & (total > area * sky)
         variance = measured.sigma[channel] ** 2 * area * (1 + MEDIAN_VARIANCE * area / n_sky.clip(1))
         flux[:, channel] = np.where(good, total - area * sky, np.nan)
         error[:, channel] = np.where(good, np.sqrt(variance), np.nan)

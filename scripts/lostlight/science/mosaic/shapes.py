@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 Float = NDArray[np.float64]
 
 _N_SIGMA = 4.0  # the window ends here
-_LARGEST_PX = 40.0
+_LARGEST_PX = 25.0
 _MOST_STEPS = 30
 _CONVERGED = 1e-4
 _SHARPEST_PX2 = 0.22  # variance across: of a cosmic ray's track it is less, of a star of FWHM 1 pixel more

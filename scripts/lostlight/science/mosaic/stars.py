@@ -26,6 +26,9 @@ _LONGEST = 1.6
 _FAINT = 0.01
 """A neighbour below this fraction of a star's flux does not count as one."""
 _PIXEL_PX2 = 1 / 12
+_COMMON_PX = 3.0
+_WINGS = 0.2
+"""Moffat wings of exponent 2.5: at r the light is r to the power of minus five of that in the middle."""
 _FWHM = np.sqrt(8 * np.log(2))
 
 
@@ -117,8 +120,6 @@ def _extract(light: NDArray, rms: NDArray, blank: NDArray[np.bool_]) -> NDArray:
 
 def _select(rows: NDArray, data: NDArray[np.float32], light: NDArray, rms: NDArray, saturate: float | None) -> Found:
     rows = rows[np.argsort(-rows["flux"], kind="stable")]
-    radius = 1.5 * np.sqrt(rows["npix"] * rows["a"] / (np.pi * rows["b"].clip(0.1))) + 2
-    sources = np.stack([rows["x"], rows["y"], radius], axis=1).astype(np.float32)
     usable = (rows["flag"] == 0) & ~_saturated(rows, data, saturate)
     number = np.flatnonzero(usable)[:_MOST_MEASURED]
     shape = moments(light, rows["x"][number], rows["y"][number], rows["a"][number].clip(0.8))
@@ -129,7 +130,20 @@ def _select(rows: NDArray, data: NDArray[np.float32], light: NDArray, rms: NDArr
     kept = StarTable(*(values[chosen[:_MOST_STARS]] for values in vars(table).values()))
     alone = chosen[table.nearest_px[chosen] > _ALONE * table.fwhm_px[chosen]]
     factor = half_light_factor(light, shape[alone[:_PROFILE_STARS]])
-    return Found(replace(kept, fwhm_px=_narrowed(kept.fwhm_px, factor)), len(chosen), sources)
+    kept = replace(kept, fwhm_px=_narrowed(kept.fwhm_px, factor))
+    return Found(
+        kept, len(chosen), _circles(rows, np.median(kept.fwhm_px[:_PROFILE_STARS]) if len(kept) else _COMMON_PX)
+    )
+
+
+def _circles(rows: NDArray, fwhm_px: float) -> NDArray[np.float32]:
+    """Give x, y and radius of what a source of the frame's width may cover; knots of a nebula are not cut out whole.
+
+    The sky must be that of the same pixels in frames of all gains: a mask that grows with the gain would not do.
+    """
+    seen = 1.5 * np.sqrt(rows["npix"] * rows["a"] / (np.pi * rows["b"].clip(0.1)))
+    may = 1.5 * fwhm_px * (rows["peak"] / rows["thresh"].clip(1e-30)).clip(1, 1e4) ** _WINGS
+    return np.stack([rows["x"], rows["y"], np.minimum(seen, may) + 2], axis=1).astype(np.float32)
 
 
 def _narrowed(fwhm_px: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
