@@ -143,7 +143,7 @@ def cells_inside(polygon: Polygon, shape: tuple[int, int]) -> NDArray[np.bool_]:
     rows, edges = np.nonzero((y <= row) != (y1 <= row))
     with np.errstate(over="ignore"):
         at = x[edges] + (rows - y[edges]) * (x1 - x)[edges] / (y1 - y)[edges]
-    columns = np.clip(np.ceil(at), 0, shape[1]).astype(np.int64)
-    turns = np.zeros((shape[0], shape[1] + 1), np.int64)
-    np.add.at(turns, (rows, columns), 1)
-    return np.cumsum(turns, axis=1)[:, :-1] % 2 == 1
+    columns = np.clip(np.ceil(at), 0, shape[1]).astype(np.intp)
+    turns = np.zeros((shape[0], shape[1] + 1), np.uint8)
+    np.bitwise_xor.at(turns, (rows, columns), 1)
+    return np.bitwise_xor.accumulate(turns, axis=1)[:, :-1].astype(bool)

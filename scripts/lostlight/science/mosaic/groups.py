@@ -15,7 +15,7 @@ from scipy.spatial import KDTree
 from lostlight.core.errors import ConfigError
 from lostlight.science.mosaic.footprint import Polygon, cells_inside, flattened
 
-_CELLS = 512
+_CELLS = 256
 """Most cells along a side of the grid on which coverage is counted."""
 _SAME_FIELD = 0.25
 """Frames whose middles are closer than this part of a frame's side point at one field."""
