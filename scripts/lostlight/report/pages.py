@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import jinja2
 import numpy as np
@@ -17,11 +16,10 @@ from lostlight.report.figures.completeness import Curve
 from lostlight.report.figures.sky import Coverage
 from lostlight.report.figures.stamps import Stamp
 from lostlight.report.gather import Run
+from lostlight.report.products import TEMPLATES
 from lostlight.report.tally import CUTS, Tally, measures
 from lostlight.vocab import bits
 from lostlight.vocab.steps import PLANT, TWIN_STEPS
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)

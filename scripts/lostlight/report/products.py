@@ -1,14 +1,15 @@
 """What the pages of own frames share: how templates are read, and how warnings are told."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jinja2
 
 from lostlight.report.calibration_words import number, percent
-from lostlight.report.pages import TEMPLATES
 from lostlight.vocab.calibration import CODES
 
+TEMPLATES = Path(__file__).parent / "templates"
 FILTERS: dict[str, Callable[..., str]] = {
     "thousands": lambda value: f"{value:,}",
     "number": number,
