@@ -10,12 +10,17 @@ from lostlight.science.mosaic.window import Window
 
 MEDIAN_VARIANCE = 1.57
 """Variance of a median of n samples: this over n, times theirs."""
-FEWEST = 0.2
+FEWEST = 0.75
 """A block counts that is covered by this fraction."""
 
 
 def block_medians(
-    data: NDArray[np.float32], mask: NDArray[np.bool_], window: Window, side_px: int, sigma: NDArray[np.float64]
+    data: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    window: Window,
+    side_px: int,
+    sigma: NDArray[np.float64],
+    fewest: float = FEWEST,
 ) -> Cells:
     """Take the median of every block of the canvas that a window covers well enough.
 
@@ -31,6 +36,8 @@ def block_medians(
         Side of a block.
     sigma : ndarray, shape (C,), adu
         Noise of a pixel.
+    fewest : float
+        Fraction of a block that must be covered.
 
     Returns
     -------
@@ -38,7 +45,7 @@ def block_medians(
     """
     valid = mask & np.isfinite(data).all(0)
     index, count, u, v = _places(valid, window, side_px)
-    kept = count >= FEWEST * side_px**2
+    kept = count >= max(fewest * side_px**2, 1)
     if not kept.any():
         return Cells.none(len(data))
     planes = [_medians(np.where(valid, plane, np.nan), window, side_px)[kept] for plane in data]

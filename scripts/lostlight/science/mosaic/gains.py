@@ -51,6 +51,11 @@ class Gains:
         """Width of the residuals in units of their expected width, for each channel."""
         return [round(s.scale, 4) for s in self.solutions]
 
+    def but_for(self, others: NDArray[np.bool_], found: "Gains", reference: int) -> "Gains":
+        """Take the gains of these for some frames, and what was found without those for the rest."""
+        shift = found.log[reference] - self.log[reference]
+        return replace(found, log=np.where(others[:, None], self.log + shift, found.log), fallback=self.fallback)
+
     def relative(self, reference: int) -> tuple[Doubles, Doubles]:
         """Give gains and their errors in the units of one frame, both of shape (n, C); never NaN, never infinite."""
         gain = np.exp(self.log - self.log[reference])
@@ -75,7 +80,6 @@ def solve_gains(
     prior_sigma: float,
     match_px: float,
     used: NDArray[np.bool_],
-    held: Gains | None = None,
 ) -> Gains:
     """Find the gains of all frames at once, for each channel on the same stars and pairs.
 
@@ -89,8 +93,6 @@ def solve_gains(
         Canvas pixels within which stars are one.
     used : ndarray, shape (n,), bool
         Frames that are asked.
-    held : Gains, optional
-        Where the gains of the frames that are not asked are taken from.
 
     Returns
     -------
@@ -104,8 +106,6 @@ def solve_gains(
     prior = (-expected[:, None], np.full((n, 1), 1 / prior_sigma**2))
     solutions = [_channel(ties, k, n, prior) for k in range(n_channels)]
     log = np.stack([-s.coefficients[:, 0] for s in solutions], axis=1)
-    if held is not None:
-        log = np.where(used[:, None], log, held.log)
     fallback = [_why_not_measured(ties, k) for k in range(n)]
     n_pairs = len(np.unique(pairs.node))
     return Gains(log, solutions, fallback, len(np.unique(stars.node)), n_pairs)
@@ -121,7 +121,7 @@ def _channel(ties: Ties, channel: int, n: int, prior: tuple[Doubles, Doubles]) -
 def _why_not_measured(ties: Ties, frame: int) -> str:
     if np.any(ties.image == frame):
         return ""
-    return "unlevelled: no star and no structure in common with another frame; gain from the exposures"
+    return "no star and no structure in common with another frame: gain from the exposures"
 
 
 def gains_of_medians(stats: Sequence[FrameStats]) -> Gains:

@@ -24,6 +24,8 @@ ERODE_PX = 2
 FEWEST_PX = 400
 """Pixels in common below which two tiles are not compared."""
 BLOCK_PX = 15
+SPARSE = 0.2
+"""Fraction of a block that both tiles must cover; it may be small, for it is the same pixels of both."""
 FARTHEST = 5.0
 PRIOR = 0.3
 MATCH_PX = 2.0
@@ -154,7 +156,7 @@ def _stats(data: Planes, valid: Mask, which: int, stars, noise) -> FrameStats:
     masked = np.where(valid, data, np.float32(np.nan))
     sigma = pixel_noise(masked) if noise is None else np.broadcast_to(noise[which], len(data))
     sigma = np.where(np.isfinite(sigma), sigma, 0.0).astype(np.float64)
-    cells = block_medians(data, valid, Window(0, 0, *valid.shape), BLOCK_PX, sigma)
+    cells = block_medians(data, valid, Window(0, 0, *valid.shape), BLOCK_PX, sigma, fewest=SPARSE)
     own = Stars.none(len(data)) if stars is None else stars[which]
     return FrameStats(f"{which}", own, Cells.none(len(data)), cells, sigma)
 

@@ -20,6 +20,7 @@ from lostlight.science.mosaic.surface import N_TERMS, basis
 log = logging.getLogger(__name__)
 
 Doubles = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 METHODS = ("overlap", "median_ratio", "offset", "none")
 FARTHEST = np.log(5.0)
@@ -73,7 +74,7 @@ class Photometry:
     component : ndarray, shape (n,), int64
         Lowest number of the frames that each hangs together with.
     status : list of str
-        ok; or excluded, or unlevelled, with the reason.
+        ok; or excluded, or unlevelled, with the reason. A frame whose gain is only that of the exposures is ok.
     warnings : list of str
         What to tell the user.
     diagnostics : mapping
@@ -156,8 +157,10 @@ def _solve(stats: list[FrameStats], rules: PhotometryRules, asked: str | int) ->
     gains = _gains(stats, rules, sound, warnings)
     reference, excluded = _reference_and_excluded(stats, asked, gains, sound)
     if excluded.any() and rules.method == "overlap":
-        gains = solve_gains(stats, rules.gain_prior, rules.match_px, sound & ~excluded, held=gains)
+        without = solve_gains(stats, rules.gain_prior, rules.match_px, sound & ~excluded)
+        gains = gains.but_for(excluded, without, reference)
     gain, gain_sigma = gains.relative(reference)
+    gain[~sound] = 1.0
     centre = np.array([middle(s) for s in stats])
     centre = np.where(np.isfinite(centre), centre, 0.0)
     half_px = _half(stats)
@@ -171,12 +174,12 @@ def _solve(stats: list[FrameStats], rules: PhotometryRules, asked: str | int) ->
     if rules.method in ("overlap", "offset"):
         sky = solve_levels(stats, ties, gain, phi, reference, component)
         warnings += tell_apart(stats, ties.image, component, reference)
-    status = _status(sound, excluded, gains, gain, warnings, stats)
+    status = _status(stats, sound, excluded, gain, warnings)
     report = overlap_report(stats, ties, count, gain, np.einsum("mcb,mb->mc", sky[ties.image], phi))
     diagnostics = {
         "reference": stats[reference].id, "components": len(set(component[sound & ~excluded].tolist())) or 1,
         "stars_used": gains.n_stars, "structure_pairs": gains.n_pairs, "gain_scale": gains.scale,
-        "fallbacks": [f"{s.id}: {t}" for s, t in zip(stats, status, strict=True) if t != "ok"], **report,
+        "fallbacks": _fallbacks(stats, status, gains), **report,
     }  # fmt: skip
     return Photometry(
         _rounded(gain),
@@ -192,7 +195,7 @@ def _solve(stats: list[FrameStats], rules: PhotometryRules, asked: str | int) ->
     )
 
 
-def _gains(stats: list[FrameStats], rules: PhotometryRules, sound: NDArray[np.bool_], warnings: list[str]) -> Gains:
+def _gains(stats: list[FrameStats], rules: PhotometryRules, sound: Flags, warnings: list[str]) -> Gains:
     if rules.method == "overlap":
         return solve_gains(stats, rules.gain_prior, rules.match_px, sound)
     if rules.method == "median_ratio":
@@ -205,9 +208,7 @@ def _gains(stats: list[FrameStats], rules: PhotometryRules, sound: NDArray[np.bo
     return Gains.ones(stats)
 
 
-def _reference_and_excluded(
-    stats: list[FrameStats], asked: str | int, gains: Gains, sound: NDArray[np.bool_]
-) -> tuple[int, NDArray[np.bool_]]:
+def _reference_and_excluded(stats: list[FrameStats], asked: str | int, gains: Gains, sound: Flags) -> tuple[int, Flags]:
     beyond = gains.log - exposure_logs(stats)[:, None]
     typical = np.median(beyond[sound], axis=0) if sound.any() else 0.0
     likely = sound & (np.abs(beyond - typical) <= FARTHEST).all(1)
@@ -216,7 +217,9 @@ def _reference_and_excluded(
     return reference, far & sound if gains.is_measured else np.zeros(len(stats), bool)
 
 
-def _status(sound, excluded, gains: Gains, gain: Doubles, warnings: list[str], stats) -> list[str]:
+def _status(
+    stats: Sequence[FrameStats], sound: Flags, excluded: Flags, gain: Doubles, warnings: list[str]
+) -> list[str]:
     status = []
     for k, frame in enumerate(stats):
         if excluded[k]:
@@ -228,11 +231,20 @@ def _status(sound, excluded, gains: Gains, gain: Doubles, warnings: list[str], s
             text = "unlevelled: nothing valid in it; gain 1, offset 0"
             log.warning("%s: %s", frame.id, text)
         else:
-            text = gains.fallback[k] or "ok"
-            if text != "ok":
-                log.info("%s: %s", frame.id, text)
+            text = "ok"
         status.append(text)
     return status
+
+
+def _fallbacks(stats: Sequence[FrameStats], status: Sequence[str], gains: Gains) -> list[str]:
+    """Frames that were not levelled in the usual way, each with the reason."""
+    lines = []
+    for frame, text, fallback in zip(stats, status, gains.fallback, strict=True):
+        why = fallback if text == "ok" else text
+        if why:
+            lines.append(f"{frame.id}: {why}")
+            log.info("%s", lines[-1])
+    return lines
 
 
 def _half(stats: list[FrameStats]) -> float:
