@@ -22,6 +22,8 @@ FRAME = "frame/"
 """How the roles of frames begin; the same role among the facts tells what is known of the frame."""
 MEASURED, LEVELS, LOT = "measured/", "levels/", "lot/"
 """How the roles of what was measured on frames begin, of their levels, and of lots."""
+IN_LOT = "in/"
+"""How the facts begin that say which lot a frame goes into."""
 
 
 def known(unit: Unit) -> dict[str, dict[str, Any]]:
@@ -45,6 +47,12 @@ def _reason(fact: str) -> str:
     """Leave out how the unit before ended, and keep why."""
     status, _, why = fact.partition(": ")
     return why or status
+
+
+def photometry(unit: Unit) -> dict[str, Any]:
+    """Read how the frames of a filter were levelled."""
+    content: dict[str, Any] = json.loads(unit["photometry"].read_bytes())
+    return content
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Frames on the canvas, levelled and weighed: what the combination takes."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ def flux_factor(way: Route, warp: WarpParams) -> float:
 
 def placed(unit: Unit, params: MosaicParams) -> dict[str, Placed]:
     """Open the frames of a unit that are used, each with its way onto the canvas; in the order of their ids."""
-    places, photometry = given.Places.of(unit), read_photometry(unit)
+    places, photometry = given.Places.of(unit), given.photometry(unit)
     facts = given.known(unit)
     found = {}
     for name, path in given.given(unit, given.FRAME).items():
@@ -37,21 +36,21 @@ def placed(unit: Unit, params: MosaicParams) -> dict[str, Placed]:
     return found
 
 
-def read_photometry(unit: Unit) -> dict[str, Any]:
-    """Read how the frames of a filter were levelled."""
-    content: dict[str, Any] = json.loads(unit["photometry"].read_bytes())
-    return content
-
-
 def _placed(
     path: Path, name: str, hdu: int, places: given.Places, photometry: Mapping[str, Any], params: MosaicParams
 ) -> Placed:
     frame = mosaic_frames.open_frame(path, hdu)
     own, canvas = photometry["frames"][name], places.canvas
     way = route(canvas.wcs, canvas.shape, places.wcs(name, frame.header), frame.shape, params.warp.step_px)
-    level = Level(np.array(own["gain"]), np.array(own["sky"]), np.array(own["centre"]), float(photometry["half_px"]))
+    level = level_of(photometry, name)
     sigma, weight = np.array(own["sigma"]), np.array(own["weight"])
     return Placed(frame.rows, frame.shape, frame.n_channels, way, level, sigma, weight, own["blur"])
+
+
+def level_of(photometry: Mapping[str, Any], name: str) -> Level:
+    """Give what brings a frame to the common level."""
+    own = photometry["frames"][name]
+    return Level(np.array(own["gain"]), np.array(own["sky"]), np.array(own["centre"]), float(photometry["half_px"]))
 
 
 def warp_rules(params: MosaicParams) -> WarpRules:

@@ -21,9 +21,7 @@ from lostlight.science.mosaic.measure import Measured
 from lostlight.science.mosaic.register import Registered, StarList, register
 from lostlight.steps.mosaicking import given
 from lostlight.steps.mosaicking.frames import wcs_of
-
-IN_LOT = "in/"
-"""How the facts begin that say which lot a frame goes into."""
+from lostlight.steps.mosaicking.header import cards
 
 
 @dataclass(frozen=True)
@@ -61,6 +59,7 @@ def canvas(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
             name: {
                 "reason": reasons.get(name, ""),
                 "wcs": "" if name in solutions or name in reasons else _text(known[name]),
+                "cards": cards(seen[name].header) if name in seen else {},
                 "outline": planned.polygon(known[name], shapes[name]).tolist() if name in known else [],
             }
             for name in sorted({*seen, *reasons})
@@ -115,6 +114,6 @@ def _told(registered: Registered | None, n_solved: int) -> dict[str, Any]:
 
 
 def _write_lots(unit: Unit, path: Path) -> None:
-    told = ((role, str(lot)) for role, lot in unit.facts.items() if role.startswith(IN_LOT))
-    if lots := {role.removeprefix(IN_LOT): lot for role, lot in sorted(told)}:
+    told = ((role, str(lot)) for role, lot in unit.facts.items() if role.startswith(given.IN_LOT))
+    if lots := {role.removeprefix(given.IN_LOT): lot for role, lot in sorted(told)}:
         lots_file.write(path, lots)

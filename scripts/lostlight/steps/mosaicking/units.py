@@ -13,7 +13,7 @@ from lostlight.io import lots_file
 from lostlight.science.mosaic.footprint import outline
 from lostlight.science.mosaic.groups import GroupFrame, GroupRules, plan_groups
 from lostlight.steps.mosaicking.frames import Own, listed
-from lostlight.steps.mosaicking.given import FRAME, LEVELS, LOT, MEASURED
+from lostlight.steps.mosaicking.given import FRAME, IN_LOT, LEVELS, LOT, MEASURED
 
 CANVAS, MOSAIC = "canvas", "mosaic"
 """The unit that places the frames, and the one, or the beginning of those, that make the result."""
@@ -34,8 +34,9 @@ def units(manifests: Sequence[Manifest], params: MosaicParams) -> list[Unit]:
     lots = _lots(frames, params) if params.mode == "sds" else {}
     planned = [*(_measure(own) for own in frames), _canvas(frames, lots, params)]
     planned += [_levels(own) for own in frames if not own.unusable]
+    unusable = {FRAME + own.id: own.told() for own in frames if own.unusable}
     for name, some in _by_filter([own for own in frames if not own.unusable and lots.get(own.id, "-")]).items():
-        planned += _of_filter(name, some, lots)
+        planned += _of_filter(name, some, lots, unusable)
     return [replace(unit, concerns=CONCERNS[str(unit.facts["kind"])]) for unit in planned]
 
 
@@ -65,7 +66,7 @@ def _measure(own: Own) -> Unit:
 
 def _canvas(frames: Sequence[Own], lots: Mapping[str, str], params: MosaicParams) -> Unit:
     takes = {MEASURED + own.id: Take(f"measure_{own.id}", "measured", must=False) for own in frames}
-    facts = {FRAME + own.id: own.told() for own in frames} | {f"in/{name}": lot for name, lot in lots.items()}
+    facts = {FRAME + own.id: own.told() for own in frames} | {IN_LOT + name: lot for name, lot in lots.items()}
     return Unit(CANVAS, facts={"kind": CANVAS, **facts}, takes=takes)
 
 
@@ -89,8 +90,8 @@ def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.+-]+", "-", name).strip("-") or "no-filter"
 
 
-def _of_filter(name: str, frames: Sequence[Own], lots: Mapping[str, str]) -> list[Unit]:
-    """Plan what makes the mosaic of one filter."""
+def _of_filter(name: str, frames: Sequence[Own], lots: Mapping[str, str], unusable: Mapping[str, str]) -> list[Unit]:
+    """Plan what makes the mosaic of one filter; what is known of frames that cannot be used is passed on to be told."""
     ending = f"_{name}" if name else ""
     takes = {LEVELS + own.id: Take(f"levels_{own.id}", "levels", must=False) for own in frames}
     canvas = {"canvas": Take(CANVAS, "canvas")}
@@ -98,6 +99,7 @@ def _of_filter(name: str, frames: Sequence[Own], lots: Mapping[str, str]) -> lis
     given = canvas | {"photometry": Take(photometry.id, "photometry")}
     if not lots:
         inputs, facts = _inputs(frames)
+        facts |= unusable
         mosaic = Unit(MOSAIC + ending, inputs, {"kind": MOSAIC, "filter": name, **facts}, takes=given | takes)
         return [photometry, mosaic]
     members: dict[str, list[Own]] = {}
@@ -108,7 +110,9 @@ def _of_filter(name: str, frames: Sequence[Own], lots: Mapping[str, str]) -> lis
         inputs, facts = _inputs(some)
         made.append(Unit(f"stack_{lot}{ending}", inputs, {"kind": "lot", "lot": lot, **facts}, takes=given))
     takes_lots = {f"{LOT}{unit.facts['lot']}": Take(unit.id, "lot", must=False) for unit in made}
-    facts = {FRAME + own.id: own.told() for own in frames}
+    facts = (
+        unusable | {FRAME + own.id: own.told() for own in frames} | {IN_LOT + own.id: lots[own.id] for own in frames}
+    )
     mosaic = Unit(MOSAIC + ending, {}, {"kind": MOSAIC, "filter": name, **facts}, takes=given | takes | takes_lots)
     return [photometry, *made, mosaic]
 

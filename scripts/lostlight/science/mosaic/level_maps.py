@@ -1,0 +1,60 @@
+"""Coarse maps of the canvas before and after the frames are levelled, from the cells that their levels are told by."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lostlight.science.mosaic.coadd import Level
+from lostlight.science.mosaic.levels import FINE_PX
+from lostlight.science.mosaic.stats import FrameStats
+from lostlight.science.mosaic.surface import N_TERMS, basis
+
+Floats = NDArray[np.float32]
+
+
+def level_maps(
+    stats: Sequence[FrameStats], levels: Mapping[str, Level], canvas_shape: tuple[int, int]
+) -> tuple[Floats, Floats]:
+    """Average the frames in every cell, as they came and levelled.
+
+    Parameters
+    ----------
+    stats : sequence of FrameStats
+    levels : mapping of str to Level
+        By the id of the frame; frames without one are left out.
+    canvas_shape : (int, int)
+        Rows and columns.
+
+    Returns
+    -------
+    before, after : ndarray, shape (C, rows, columns), float32
+        One pixel for each cell of 15 pixels; NaN where there is no frame.
+    """
+    rows, columns = (-(-side // FINE_PX) for side in canvas_shape)
+    n_channels = stats[0].n_channels
+    sums = np.zeros((2, n_channels, rows * columns))
+    counts = np.zeros((n_channels, rows * columns))
+    for each in stats:
+        if each.id in levels:
+            before, after = _cells(each, levels[each.id])
+            known = np.isfinite(before)
+            for c in range(n_channels):
+                at = each.fine.index[known[:, c]]
+                sums[0, c, at] += before[known[:, c], c]
+                sums[1, c, at] += after[known[:, c], c]
+                counts[c, at] += 1
+    with np.errstate(invalid="ignore"):
+        maps = (sums / counts).reshape(2, n_channels, rows, columns).astype(np.float32)
+    return maps[0], maps[1]
+
+
+def _cells(stats: FrameStats, level: Level) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    cells, order = stats.fine, _order(level)
+    before = cells.value.astype(np.float64)
+    surface = basis(cells.u, cells.v, level.centre, level.half_px, order) @ level.sky.T
+    return before, before * level.gain - surface
+
+
+def _order(level: Level) -> int:
+    return next(order for order, terms in N_TERMS.items() if terms == level.sky.shape[1])

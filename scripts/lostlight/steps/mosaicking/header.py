@@ -1,0 +1,71 @@
+"""The header of a mosaic: where it lies, when it was taken, what it was made of and how."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from astropy.io.fits import Header
+
+from lostlight import __version__
+from lostlight.core import atomic
+from lostlight.core.params import MosaicParams
+from lostlight.core.step import Unit
+from lostlight.science.mosaic.window import Window
+from lostlight.steps.mosaicking import given
+
+_PASSED_ON = ("BUNIT", "OBJECT", "TELESCOP", "INSTRUME", "OBSERVER", "SITELAT", "SITELONG", "FOCALLEN")
+"""Cards of the reference frame that may hold for the mosaic."""
+
+
+def cards(header: Header) -> dict[str, Any]:
+    """Give what a mosaic may take over from the header of a frame."""
+    return {key: header[key] for key in _PASSED_ON if key in header and header[key] not in ("", None)}
+
+
+def headed(unit: Unit, params: MosaicParams, window: Window, factor: float) -> Header:
+    """Give the header of the mosaic on a window of the canvas."""
+    places, photometry = given.Places.of(unit), given.photometry(unit)
+    header = places.canvas.header(window)
+    header.update(places.content["frames"][photometry["reference"]]["cards"])
+    used = {name: facts for name, facts in given.known(unit).items() if name in photometry["frames"]}
+    for key, (value, comment) in {**_times(used), **_made(params, photometry, len(used), factor)}.items():
+        header[key] = (value, comment)
+    header["PHOTSHA"] = (atomic.sha256_file(unit["photometry"])[:16], "sha256 of the levels it was made with")
+    header["SWCREATE"] = (f"lostlight {__version__}", "version of the software")
+    return header
+
+
+def _made(params: MosaicParams, photometry: Mapping[str, Any], n_frames: int, factor: float) -> dict[str, Any]:
+    own = params.combine
+    return {
+        "NCOMBINE": (n_frames, "frames"),
+        "PHOTREF": (str(photometry["reference"])[:60], "frame whose level and scale it has"),
+        "KERNEL": (params.warp.kernel, "resampling"),
+        "CORRFACT": (round(factor, 4), "std of a pixel / what WHT says: noise is shared"),
+        "COMBMETH": (own.statistic, "combination"),
+        "REJMETH": (own.reject, "rejection"),
+        "MOSMODE": (params.mode, "stack, sds or grid"),
+    }
+
+
+def _times(used: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Say when: the middle of all exposures, as one of the mean length about it would have been dated."""
+    exposures = [float(facts["exptime_s"]) for facts in used.values() if facts.get("exptime_s") is not None]
+    starts = [datetime.fromisoformat(facts["time"]) for facts in used.values() if facts.get("time")]
+    cards: dict[str, Any] = {}
+    if exposures:
+        mean = sum(exposures) / len(exposures)
+        cards["EXPTIME"] = (round(mean, 6), "[s] mean exposure: what the level stands for")
+        cards["TEXPTIME"] = (round(sum(exposures), 6), "[s] total exposure")
+    if starts:
+        first = min(starts)
+        middle = first + sum(((start - first) for start in starts), timedelta()) / len(starts)
+        cards["DATE-OBS"] = (middle.isoformat(timespec="milliseconds"), "mean of the starts, UTC")
+        cards["DATE-BEG"] = (first.isoformat(timespec="milliseconds"), "start of the first exposure, UTC")
+        cards["DATE-END"] = (max(starts).isoformat(timespec="milliseconds"), "start of the last exposure, UTC")
+    if filters := {str(facts["filter"]) for facts in used.values() if facts.get("filter")}:
+        cards["FILTER"] = (", ".join(sorted(filters)), "")
+    saturations = [float(facts["saturate_adu"]) for facts in used.values() if facts.get("saturate_adu") is not None]
+    if saturations:
+        cards["SATURATE"] = (min(saturations), "lowest saturation of the frames")
+    return cards

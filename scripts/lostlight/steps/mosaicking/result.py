@@ -1,0 +1,91 @@
+"""The mosaic of one filter: combined, polished, written, drawn, and told of."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from lostlight.core import atomic
+from lostlight.core.errors import NoWork
+from lostlight.core.params import MosaicParams
+from lostlight.core.step import Outputs, Result, Unit
+from lostlight.io import mosaic_file
+from lostlight.report import mosaic_page, mosaic_pictures
+from lostlight.science.mosaic.layer import Layer
+from lostlight.science.mosaic.level_maps import level_maps
+from lostlight.science.mosaic.noise_factor import noise_factor
+from lostlight.science.mosaic.polish import PolishReport, PolishRules, polish
+from lostlight.science.mosaic.window import Window
+from lostlight.steps.mosaicking import given, record
+from lostlight.steps.mosaicking.colours import equalized
+from lostlight.steps.mosaicking.header import headed
+from lostlight.steps.mosaicking.lots import join_lots
+from lostlight.steps.mosaicking.placed import level_of, warp_rules
+from lostlight.steps.mosaicking.plain_stack import stack
+from lostlight.steps.mosaicking.record import Made
+from lostlight.steps.mosaicking.tiles import grid
+
+_MODES: dict[str, Callable[[Unit, MosaicParams, Path], Made]] = {"stack": stack, "sds": join_lots, "grid": grid}
+"""How frames become one layer."""
+
+
+def result(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
+    """Make the mosaic and everything that belongs to it."""
+    if not given.photometry(unit)["frames"]:
+        raise NoWork("no frame of this filter is used")
+    made = _MODES[params.mode](unit, params, out["image"].parent)
+    layer = equalized(made.layer, unit, params)
+    layer, crop, polished = polish(layer, _rules(params), made.again if params.polish.second_pass == "on" else None)
+    return _finish(unit, params, out, made, layer, crop, polished)
+
+
+def _rules(params: MosaicParams) -> PolishRules:
+    own, crop = params.polish, params.polish.crop
+    return PolishRules(own.min_rel, own.min_abs, own.open_px, own.erode_px, crop.mode, crop.margin_px, crop.noise)
+
+
+def _finish(
+    unit: Unit, params: MosaicParams, out: Outputs, made: Made, layer: Layer, crop: Window, polished: PolishReport
+) -> Result:
+    told = record.report(unit, params, made, polished, layer)
+    factor = noise_factor(warp_rules(params), 1.0)
+    planes = {"SCI": layer.sci, "WHT": layer.wht, "COV": layer.cov, "REJ": layer.rej}
+    if not params.output.rejected:
+        planes.pop("REJ")
+    tables = {"FRAMES": record.table(told["frames"])}
+    if told["lots"]:
+        tables["LOTS"] = record.lots_table(told["lots"])
+    mosaic_file.write(out["image"], planes, headed(unit, params, crop, factor), tables)
+    out.sizes["image"] = list(layer.sci.shape)
+    atomic.write_json(out["metrics"], told)
+    pictures = _pictures(unit, params, out, layer)
+    atomic.write_text(out["page"], mosaic_page.html(told, pictures, files=_files(unit, out)))
+    residual = told["photometry"]["overlap_residual_sigma"]["max"]
+    metrics = {
+        "n_frames_used": told["n_used"], "covered_px": told["canvas"]["covered_px"],
+        "rejected_fraction": told["combine"]["rejected_fraction"], "overlap_residual_sigma": residual,
+        "noise": float(1 / np.sqrt(told["weight"]["median"])),
+    }  # fmt: skip
+    return Result(metrics, warnings=[warning["said"] for warning in told["warnings"]])
+
+
+def _pictures(unit: Unit, params: MosaicParams, out: Outputs, layer: Layer) -> dict[str, bytes]:
+    solved = given.photometry(unit)
+    stats = [
+        given.read_stats(path) for name, path in given.given(unit, given.LEVELS).items() if name in solved["frames"]
+    ]
+    levels = {each.id: level_of(solved, each.id) for each in stats}
+    before, after = mosaic_pictures.before_after(*level_maps(stats, levels, given.Places.of(unit).canvas.shape))
+    drawn = {
+        "preview": mosaic_pictures.png(layer.sci), "before": before, "after": after,
+        "coverage": mosaic_pictures.coverage(layer.cov), "weight": mosaic_pictures.weight(layer.wht),
+    }  # fmt: skip
+    for role, content in drawn.items():
+        atomic.write_bytes(out[role], content)
+    if params.output.jpg:
+        atomic.write_bytes(out["jpg"], mosaic_pictures.jpg(layer.sci))
+    return drawn | {"preview": mosaic_pictures.png(layer.sci, mosaic_pictures.PAGE_PX)}
+
+
+def _files(unit: Unit, out: Outputs) -> list[str]:
+    return [out[role].name for role in ("image", "metrics", "preview")]
