@@ -55,7 +55,7 @@ class Frame(_Record):
     fwhm_px: Number = None
     elongation: Number = None
     n_stars: int | None = None
-    weight: Numbers = ()
+    weight: Number = None
     exptime_s: Number = None
     outline: tuple[tuple[Number, Number], ...] = ()
 

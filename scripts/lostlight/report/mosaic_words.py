@@ -35,13 +35,13 @@ GLOSSARY: dict[str, tuple[str, str]] = {
 """Terms of the page: key to name and meaning."""
 
 STEPS = {
-    "coverage": "pixels with too little weight or too few frames",
-    "second_pass": "lots levelled once more against the others",
-    "altaz": "ragged edges and islands of turning frames",
-    "quality_crop": "noisy rows and columns at the rim",
-    "autocrop": "cut to what is left",
+    "coverage cut": "pixels with too little weight or too few frames",
+    "second pass": "lots levelled once more against the others",
+    "ragged edges": "edges and islands that turning frames leave",
+    "noisy borders": "outer rows and columns that are much noisier than the centre",
+    "crop": "good pixels outside the rectangle that is kept",
 }
-"""Steps of the polish: name to what they do."""
+"""Steps of the polish: name to what they take away or change."""
 
 _MANY_FRAMES = 80
 _SEAM_SIGMA = 0.1

@@ -42,6 +42,7 @@ def troubles(warnings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "text": CODES[code].text if code in CODES else "",
             "hints": list(dict.fromkeys(warning["hint"] for warning in seen if warning["hint"])),
             "seen": seen,
+            "has_values": any(warning["value"] is not None for warning in seen),
         }
         for code, seen in sorted(found.items())
     ]

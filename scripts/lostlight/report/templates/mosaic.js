@@ -103,7 +103,10 @@ for (const viewer of document.querySelectorAll(".viewer")) {
   const onSky = (x, y) => {
     if (card.CTYPE1 !== "RA---TAN") return "";
     const rad = Math.PI / 180, u = x - card.CRPIX1, v = y - card.CRPIX2;
-    const east = rad * (card.CD1_1 * u + (card.CD1_2 || 0) * v), north = rad * ((card.CD2_1 || 0) * u + card.CD2_2 * v);
+    const hasCd = ["CD1_1", "CD1_2", "CD2_1", "CD2_2"].some((key) => key in card);
+    const cell = (i, j) => hasCd ? card[`CD${i}_${j}`] ?? 0
+      : (card[`CDELT${i}`] ?? 1) * (card[`PC${i}_${j}`] ?? (i === j ? 1 : 0));
+    const east = rad * (cell(1, 1) * u + cell(1, 2) * v), north = rad * (cell(2, 1) * u + cell(2, 2) * v);
     const [ra0, dec0] = [rad * card.CRVAL1, rad * card.CRVAL2];
     const down = Math.cos(dec0) - north * Math.sin(dec0);
     const ra = ra0 + Math.atan2(east, down);
