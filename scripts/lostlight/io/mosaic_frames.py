@@ -5,10 +5,11 @@ Thousands of frames can be open at once: none holds a file descriptor or pixels 
 
 import hashlib
 import re
+import tempfile
+import weakref
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import count as count_from
 from pathlib import Path
 
@@ -18,7 +19,6 @@ from astropy.io.fits import Header
 from numpy.typing import NDArray
 
 from lostlight.io import frame_files, frame_list, raw_camera, stored, tiff
-from lostlight.io.scratch import release, scratch
 from lostlight.io.stored import Stored
 from lostlight.vocab.bits import DO_NOT_USE
 
@@ -26,7 +26,7 @@ _BEGINNING = 1 << 17
 """Bytes of a file that are compared before the whole is."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FrameFile:
     """A calibrated frame whose rows are read when they are asked for.
 
@@ -34,21 +34,25 @@ class FrameFile:
     several threads.
     """
 
-    path: Path
+    header: Header
+    """Header of the image, with what the primary one says of all extensions."""
     hdu: int
-    shape: tuple[int, int]
-    n_channels: int
-    pixels: Stored | NDArray[np.float32]
-    """Where they lie in the file, or those of a packed one, shape (n_channels, ny, nx)."""
+    pixels: Stored
+    """Where they lie, in the file or in one they were unpacked to."""
     forbidden: Stored | None = None
     """Where the marks of step 11 lie."""
     bits: int = 0
     """Marks of pixels that must not be used."""
 
-    @cached_property
-    def header(self) -> Header:
-        """Header of the image, with what the primary one says of all extensions."""
-        return dict(headers(self.path))[self.hdu]
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.pixels.shape
+
+    @property
+    def n_channels(self) -> int:
+        """Number of colours, 1 or 3."""
+        return self.pixels.n_planes
 
     def rows(self, y0: int = 0, y1: int | None = None) -> NDArray[np.float32]:
         """Read rows y0 up to, not including, y1: shape (n_channels, y1 - y0, nx), float32.
@@ -59,10 +63,8 @@ class FrameFile:
             If the file is not there any more, or has become shorter.
         """
         y0, y1, _ = slice(y0, y1).indices(self.shape[0])
-        if not isinstance(self.pixels, Stored):
-            return np.array(self.pixels[:, y0:y1])
         out = np.empty((self.n_channels, max(y1 - y0, 0), self.shape[1]), np.float32)
-        with stored.opened(self.path) as descriptor:
+        with stored.opened(self.pixels.path) as descriptor:
             for channel in range(self.n_channels):
                 self.pixels.read(descriptor, y0, y1, out[channel], channel)
             if self.forbidden is not None:
@@ -113,7 +115,7 @@ def open_frame(path: Path, hdu: int = 0, folder: Path | None = None) -> FrameFil
     """Open one image of a file.
 
     Plain images are read from where they lie; packed ones (gzip, compressed tiles, TIFF, raw) are unpacked once, to a
-    file without a name that vanishes with the frame.
+    temporary file that goes with the frame.
 
     Parameters
     ----------
@@ -127,30 +129,36 @@ def open_frame(path: Path, hdu: int = 0, folder: Path | None = None) -> FrameFil
     ------
     BadImage
         If the file is damaged, has no image there, or colours in an order that is not understood.
+    OSError
+        If there is no room to unpack it.
     """
-    numbers = [number for number, _ in headers(path)]
-    number = hdu if hdu in numbers else numbers[0] if hdu == 0 else -1
-    if number < 0:
+    found = dict(headers(path))
+    number = next(iter(found)) if hdu == 0 else hdu
+    if number not in found:
         raise frame_files.broken(f"HDU {hdu} of {path.name} holds no image", hdu=hdu)
+    header = found[number]
     if path.name.lower().endswith((*tiff.SUFFIXES, *raw_camera.SUFFIXES)):
-        return _unpacked(path, number, frame_files.read_frame(path)[0][np.newaxis], folder)
+        return _unpacked(header, number, frame_files.read_frame(path)[0], folder)
     with frame_files.opened(path) as hdus:
         marks, bits = _marks(path, hdus, number)
-        if frame_files.is_gzip(path) or any(isinstance(hdu, fits.CompImageHDU) for hdu in (hdus[number], marks)):
-            pixels = frame_files.pixels(hdus[number])
-            if marks is not None:
-                pixels[..., marks.data & bits > 0] = np.nan
-            return _unpacked(path, number, pixels.reshape(-1, *pixels.shape[-2:]), folder)
-        where, forbidden = (None if hdu is None else _where(path, hdu) for hdu in (hdus[number], marks))
-    return FrameFile(path, number, where.shape, where.n_planes, where, forbidden, bits)
+        is_tiled = any(isinstance(hdu, fits.CompImageHDU) for hdu in (hdus[number], marks))
+        if not is_tiled and not frame_files.is_gzip(path):
+            where, forbidden = (None if hdu is None else _where(path, hdu) for hdu in (hdus[number], marks))
+            return FrameFile(header, number, where, forbidden, bits)
+        data = frame_files.pixels(hdus[number])
+        if marks is not None:
+            data[..., marks.data & bits > 0] = np.nan
+    return _unpacked(header, number, data, folder)
 
 
-def _unpacked(path: Path, hdu: int, pixels: NDArray[np.float32], folder: Path | None) -> FrameFile:
-    """Move the pixels of a packed frame to a file of their own, so that memory does not grow with their number."""
-    kept = scratch(pixels.shape, np.float32, folder, small=0)
-    kept[:] = pixels
-    release(kept)
-    return FrameFile(path, hdu, pixels.shape[1:], pixels.shape[0], kept)
+def _unpacked(header: Header, hdu: int, data: NDArray[np.float32], folder: Path | None) -> FrameFile:
+    """Move pixels to a file of their own: open files and memory must not grow with the number of frames."""
+    with tempfile.NamedTemporaryFile(dir=folder, prefix="unpacked-", delete=False) as file:
+        where = Stored(Path(file.name), data.shape[-2:], 0, data.dtype, n_planes=data.shape[0] if data.ndim > 2 else 1)
+        frame = FrameFile(header, hdu, where)
+        weakref.finalize(frame, where.path.unlink, missing_ok=True)
+        file.write(np.ascontiguousarray(data))
+    return frame
 
 
 def _where(path: Path, hdu: fits.ImageHDU) -> Stored:

@@ -25,9 +25,9 @@ class Stored:
     shape: tuple[int, int]
     start: int
     kind: np.dtype
-    zero: float
-    scale: float
-    blank: int | None
+    zero: float = 0.0
+    scale: float = 1.0
+    blank: int | None = None
     n_planes: int = 1
 
     @property
@@ -51,7 +51,7 @@ class Stored:
         stored = np.empty((y1 - y0, self.shape[1]), self.kind)
         width = self.shape[1] * self.kind.itemsize
         place = self.start + (plane * self.shape[0] + y0) * width
-        got = os.preadv(descriptor, [memoryview(stored).cast("B")], place)
+        got = os.preadv(descriptor, [stored.view(np.uint8)], place)
         if got != stored.nbytes:
             raise truncated(self.path, place + got)
         _decode(stored, self, out)
