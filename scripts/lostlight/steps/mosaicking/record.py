@@ -94,8 +94,8 @@ def frames_of(unit: Unit, places: given.Places, solved: Mapping[str, Any]) -> li
             "exptime_s": facts.get("exptime_s"), "outline": placed.get("outline", []),
         }  # fmt: skip
         if own:
-            keys = ("gain", "gain_sigma", "sky", "sigma", "weight", "fwhm_px", "elongation", "n_stars")
-            frame |= {key: own[key] for key in keys}
+            keys = ("gain", "gain_sigma", "sky", "sigma", "fwhm_px", "elongation", "n_stars")
+            frame |= {key: own[key] for key in keys} | {"weight": own["weight"][0]}
         told.append(frame)
     return told
 
@@ -110,7 +110,6 @@ def table(frames: Sequence[Mapping[str, Any]]) -> list[Field]:
         fields += [
             Field(f"gain{band}", _numbers(frames, "gain", c), text="factor on the pixels"),
             Field(f"sigma{band}", _numbers(frames, "sigma", c), text="noise of a pixel, levelled"),
-            Field(f"weight{band}", _numbers(frames, "weight", c), text="weight of a pixel"),
             *(
                 Field(
                     f"sky{band}_{term}", np.array([_term(frame, c, term) for frame in frames]), text="surface taken off"
@@ -120,7 +119,7 @@ def table(frames: Sequence[Mapping[str, Any]]) -> list[Field]:
         ]
     fields += [
         Field(name, np.array([_number(frame.get(name)) for frame in frames]), unit)
-        for name, unit in (("fwhm_px", "pix"), ("elongation", ""), ("exptime_s", "s"))
+        for name, unit in (("fwhm_px", "pix"), ("elongation", ""), ("weight", ""), ("exptime_s", "s"))
     ]
     return fields
 
