@@ -39,7 +39,7 @@ class Rejected(_Record):
 class Frame(_Record):
     """One frame: how it was levelled, how good it is, how much it counts.
 
-    Noise `sigma` and `weight` are those once the gain is applied.
+    Noise `sigma` and `weight` are those once the gain is applied; the weight is that of the first channel.
     """
 
     id: str
@@ -55,7 +55,7 @@ class Frame(_Record):
     fwhm_px: Number = None
     elongation: Number = None
     n_stars: int | None = None
-    weight: Numbers = ()
+    weight: Number = None
     exptime_s: Number = None
     outline: tuple[tuple[Number, Number], ...] = ()
 
