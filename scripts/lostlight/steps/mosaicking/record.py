@@ -94,8 +94,8 @@ def frames_of(unit: Unit, places: given.Places, solved: Mapping[str, Any]) -> li
             "exptime_s": facts.get("exptime_s"), "outline": placed.get("outline", []),
         }  # fmt: skip
         if own:
-            keys = ("gain", "gain_sigma", "sky", "sigma", "fwhm_px", "elongation", "n_stars")
-            frame |= {key: own[key] for key in keys} | {"weight": own["weight"][0]}
+            keys = ("gain", "gain_sigma", "sky", "sigma", "weight", "fwhm_px", "elongation", "n_stars")
+            frame |= {key: own[key] for key in keys}
         told.append(frame)
     return told
 
@@ -110,6 +110,7 @@ def table(frames: Sequence[Mapping[str, Any]]) -> list[Field]:
         fields += [
             Field(f"gain{band}", _numbers(frames, "gain", c), text="factor on the pixels"),
             Field(f"sigma{band}", _numbers(frames, "sigma", c), text="noise of a pixel, levelled"),
+            Field(f"weight{band}", _numbers(frames, "weight", c), text="weight of a pixel"),
             *(
                 Field(
                     f"sky{band}_{term}", np.array([_term(frame, c, term) for frame in frames]), text="surface taken off"
@@ -119,7 +120,7 @@ def table(frames: Sequence[Mapping[str, Any]]) -> list[Field]:
         ]
     fields += [
         Field(name, np.array([_number(frame.get(name)) for frame in frames]), unit)
-        for name, unit in (("fwhm_px", "pix"), ("elongation", ""), ("weight", ""), ("exptime_s", "s"))
+        for name, unit in (("fwhm_px", "pix"), ("elongation", ""), ("exptime_s", "s"))
     ]
     return fields
 
@@ -222,11 +223,11 @@ def _texts(frames: Sequence[Mapping[str, Any]], name: str) -> NDArray[np.str_]:
 
 
 def _numbers(frames: Sequence[Mapping[str, Any]], name: str, channel: int) -> NDArray[np.float64]:
-    return np.array([_number(frame[name][channel]) if name in frame else np.nan for frame in frames])
+    return np.array([_number(frame[name][channel]) if frame.get(name) else np.nan for frame in frames])
 
 
 def _term(frame: Mapping[str, Any], channel: int, term: int) -> float:
-    return float(frame["sky"][channel][term]) if "sky" in frame else np.nan
+    return float(frame["sky"][channel][term]) if frame.get("sky") else np.nan
 
 
 def _number(value: Any) -> float:
