@@ -93,8 +93,6 @@ def write(
     hdus = [_hdu(name, planes[name], header) for name in PLANES if name in planes]
     rows = [bintable.table(fields, {"EXTNAME": name}) for name, fields in (tables or {}).items()]
     plain_fits.write(path, hdus, rows)
-    for plane in planes.values():
-        release(plane)
 
 
 def open_lot(path: Path) -> MosaicFile:
@@ -107,12 +105,12 @@ def open_lot(path: Path) -> MosaicFile:
     """
     number, header = frame_files.headers(path, colour=True)[0]
     with frame_files.opened(path) as hdus:
-        images = {PLANES[0]: hdus[number]} | {hdu.name: hdu for hdu in hdus if hdu.name in PLANES[1:] and hdu.is_image}
-        found = {name: stored.described(path, hdu.header, hdu.fileinfo()["datLoc"]) for name, hdu in images.items()}
-    planes = {name: plane for name, plane in found.items() if plane is not None}
-    pixels = planes.get(PLANES[0])
-    if pixels is None or any(plane.shape != pixels.shape for plane in planes.values()):
-        raise BadImage(f"{path.name} is no mosaic: its planes do not belong together", "make it again")
+        found = {hdu.name: hdu for hdu in hdus if hdu.name in PLANES and hdu.is_image} | {PLANES[0]: hdus[number]}
+        planes = {name: _where(path, hdu) for name, hdu in found.items()}
+    pixels = planes[PLANES[0]]
+    for name, plane in planes.items():
+        if plane.shape != pixels.shape:
+            raise BadImage(f"{path.name} is no mosaic: {name} has another shape than the pixels", "make it again")
     return MosaicFile(path, header, pixels.shape, pixels.n_planes, planes)
 
 
@@ -130,6 +128,15 @@ def read_table(path: Path, name: str) -> Table:
         table = Table.read(hdus[name])
     table.convert_bytestring_to_unicode()
     return table
+
+
+def _where(path: Path, hdu: fits.ImageHDU) -> Stored:
+    where = None
+    if not isinstance(hdu, fits.CompImageHDU) and not frame_files.is_gzip(path):
+        where = stored.described(path, hdu.header, hdu.fileinfo()["datLoc"])
+    if where is None:
+        raise BadImage(f"{path.name} is no mosaic: {hdu.name} is packed", "unpack it, or make it again")
+    return where
 
 
 def _hdu(name: str, plane: NDArray, header: Header) -> fits.PrimaryHDU | fits.ImageHDU:

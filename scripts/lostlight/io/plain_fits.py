@@ -10,6 +10,7 @@ from astropy.io.fits import Header
 from numpy.typing import NDArray
 
 from lostlight.core import atomic
+from lostlight.io.scratch import release
 
 RECORD = 2880
 _CHUNK_PX = RECORD << 7
@@ -74,6 +75,7 @@ def _stored(data: NDArray | None) -> Iterator[bytes]:
     for start in range(0, flat.size, _CHUNK_PX):
         part = flat[start : start + _CHUNK_PX]
         yield (part if sign is None else part ^ sign).astype(flat.dtype.newbyteorder(">")).tobytes()
+        release(flat)
 
 
 def _sum(content: bytes) -> int:

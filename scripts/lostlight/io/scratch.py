@@ -39,8 +39,12 @@ def scratch(shape: tuple[int, ...], dtype: DTypeLike, folder: Path | None = None
 
 
 def release(array: NDArray) -> None:
-    """Let the system take back the memory of an array from `scratch`; its values stay in its file."""
+    """Let the system take back the memory of an array from `scratch`; its values stay in its file.
+
+    Nothing is done to any other array.
+    """
     while isinstance(array.base, np.ndarray):
         array = array.base
-    if isinstance(array.base, mmap.mmap):
+    # what was changed in a private map would be lost
+    if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap) and array.mode == "r+":
         array.base.madvise(mmap.MADV_DONTNEED)
