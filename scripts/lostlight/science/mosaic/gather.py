@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lostlight.science.mosaic.feather import feather
 from lostlight.science.mosaic.nodes import areas, expand
 from lostlight.science.mosaic.patch import Patch
-from lostlight.science.mosaic.taps import PLACES, table
+from lostlight.science.mosaic.taps import PLACES, most_bad, table
 from lostlight.science.mosaic.window import Window
 
 Floats = NDArray[np.float32]
@@ -113,7 +113,7 @@ def gather_at(patch: Patch, x, y, area, spec: Spec, xp):
     at = (row - patch.y0) * patch.data.shape[2] + (column - patch.x0)
     bad = None if patch.bad is None else xp.reshape(xp.astype(patch.bad, xp.float32), (-1,))
     if bad is not None:
-        inside = inside & _trusted(bad, at, patch.data.shape[2], s, t, xp)
+        inside = inside & _trusted(bad, at, patch.data.shape[2], s, t, most_bad(spec.kernel), xp)
     values = _planes(patch, bad, at, (s, t), spec.kernel, xp)
     factor = _factor(area, spec, xp)
     nan = xp.asarray(xp.nan, dtype=xp.float32)
@@ -164,10 +164,10 @@ def _sum(flat, at, width: int, weights, xp):
     return total
 
 
-def _trusted(bad, at, width: int, s, t, xp):
-    """Say where at least half of the bilinear weight lies on good pixels."""
+def _trusted(bad, at, width: int, s, t, most: float, xp):
+    """Say where no more than a share of the bilinear weight lies on bad pixels."""
     s, t = xp.astype(s, xp.float32), xp.astype(t, xp.float32)
-    return _sum(bad, at, width, ([1.0 - s, s], [1.0 - t, t]), xp) <= 0.5
+    return _sum(bad, at, width, ([1.0 - s, s], [1.0 - t, t]), xp) <= xp.asarray(most, dtype=xp.float32)
 
 
 def _planes(patch: Patch, bad, at, left, kernel: str, xp):

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 PLACES = 1024
 """Places between two pixels at which a kernel is tabulated; a power of two, so that they are exact."""
 KERNELS = ("cubic", "lanczos3", "linear", "nearest")
+MOST_BAD = {"linear": 0.01}
+"""Share of the bilinear weight that may lie on bad pixels, where it is not a half: linear takes nothing that is
+filled, so that it covers what bilinear interpolation covers elsewhere."""
 
 
 @cache
@@ -46,3 +49,8 @@ def _lanczos(d: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _triangle(d: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.clip(1 - d, 0, None)
+
+
+def most_bad(kernel: str) -> float:
+    """Give the share of the bilinear weight of a valid pixel that may lie on bad ones."""
+    return MOST_BAD.get(kernel, 0.5)

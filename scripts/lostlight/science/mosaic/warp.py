@@ -18,7 +18,7 @@ from lostlight.science.mosaic.taps import KERNELS, table
 from lostlight.science.mosaic.window import Window
 
 Floats = NDArray[np.float32]
-JACOBIANS, BACKENDS = ("fixed", "variable", "none"), ("auto", "numpy", "numba")
+JACOBIANS, BACKENDS = ("fixed", "variable", "none"), ("auto", "numpy", "numba", "cupy")
 COMPILED = "lostlight.science.mosaic.warp_compiled"
 WORTH_COMPILING = 1 << 20
 """Pixels of a window from which compiled loops save more than the second that loading the compiler takes."""
@@ -95,7 +95,8 @@ def warp(
     """Resample a frame onto a window of the canvas.
 
     A pixel of the canvas takes the same bits whatever window it lies in and whatever engine works. It is valid where
-    its nearest pixel of the frame lies inside the margin and at least half of its bilinear weight is on good ones.
+    its nearest pixel of the frame lies inside the margin and at least half of its bilinear weight is on good ones; of
+    kernel linear, all of it.
 
     Parameters
     ----------
@@ -109,7 +110,7 @@ def warp(
         Any part of the canvas; what the frame does not cover of it is NaN.
     rules : WarpRules
     backend : str
-        auto, numpy or numba.
+        auto, numpy or numba; cupy works on a graphics card and agrees to 1e-6.
 
     Raises
     ------
@@ -158,6 +159,10 @@ def _engine(backend: str, n_pixels: int) -> Engine:
         raise ConfigError(f"no backend {backend}", hint=f"choose from {', '.join(BACKENDS)}")
     if backend == "numpy" or (backend == "auto" and n_pixels < WORTH_COMPILING and COMPILED not in sys.modules):
         return NUMPY
+    if backend == "cupy":
+        from lostlight.science.mosaic import warp_raw
+
+        return Engine(warp_raw.coefficients, warp_raw.gather)
     from lostlight.science.mosaic import warp_compiled
 
     return Engine(warp_compiled.coefficients, warp_compiled.gather)

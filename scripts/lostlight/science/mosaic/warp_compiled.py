@@ -11,12 +11,12 @@ from lostlight.science.mosaic.feather import FLOOR
 from lostlight.science.mosaic.gather import Spec
 from lostlight.science.mosaic.patch import Patch
 from lostlight.science.mosaic.spline import INVERSE, REACH
-from lostlight.science.mosaic.taps import PLACES, table
+from lostlight.science.mosaic.taps import PLACES, most_bad, table
 from lostlight.science.mosaic.window import Window
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
-ONE, HALF = np.float32(1), np.float32(0.5)
+ONE = np.float32(1)
 compiled = njit(cache=True, nogil=True, error_model="numpy")
 NO_MASK = np.zeros((1, 1), np.bool_)
 
@@ -39,7 +39,7 @@ def gather(patch: Patch, x: Doubles, y: Doubles, window: Window, step: int, spec
         patch.data, NO_MASK if patch.bad is None else patch.bad, patch.bad is not None, (patch.y0, patch.x0),
         np.ascontiguousarray(x), np.ascontiguousarray(y), (window.y0, window.x0), step, table(spec.kernel),
         spec.frame_shape, spec.edge_px, float(spec.feather_px), float(spec.factor), spec.by_area,
-        spec.kernel == "nearest", data, weight,
+        spec.kernel == "nearest", np.float32(most_bad(spec.kernel)), data, weight,
     )  # fmt: skip
     return data, weight
 
@@ -157,7 +157,7 @@ def looper(n: int):
     @compiled
     def loop(
         image, bad, has_bad, corner, x, y, origin, step, rows, frame_shape, edge, feather, factor, by_area, nearest,
-        data, weight,
+        most, data, weight,
     ):  # fmt: skip
         _, height, width = data.shape
         ny, nx = frame_shape
@@ -178,7 +178,7 @@ def looper(n: int):
                 column, row = np.int64(np.floor(px)), np.int64(np.floor(py))
                 left_x, left_y = px - column, py - row
                 column, row = column - corner[1], row - corner[0]
-                if has_bad and not bad_share(bad, row, column, left_y, left_x) <= HALF:
+                if has_bad and not bad_share(bad, row, column, left_y, left_x) <= most:
                     continue
                 look_up(left_x, rows, n, along_x)
                 look_up(left_y, rows, n, along_y)

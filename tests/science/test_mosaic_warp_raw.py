@@ -1,0 +1,159 @@
+"""The kernel for graphics cards, compiled for the processor, against the twin; and the twin in other arrays."""
+
+import ctypes
+import shutil
+import subprocess
+import types
+
+import array_api_strict as strict
+import numpy as np
+import pytest
+from astropy.wcs import WCS
+
+from lostlight.science.mosaic import gather, spline, warp_raw
+from lostlight.science.mosaic.gather import Spec
+from lostlight.science.mosaic.nodes import areas, expand, route
+from lostlight.science.mosaic.patch import Patch, patch
+from lostlight.science.mosaic.taps import KERNELS
+from lostlight.science.mosaic.warp import WarpRules, warp
+from lostlight.science.mosaic.window import Window
+
+SHAPE, STEP = (61, 83), 8
+WINDOW = Window(13, 21, 55, 67)
+STUB = r"""
+#include <cmath>
+#define __global__
+#define __device__ static inline
+struct Place { long long x; };
+static Place blockIdx, blockDim, threadIdx;
+%s
+extern "C" void all_threads(long long blocks, long long threads, const float *image, const unsigned char *bad,
+                            const double *x, const double *y, const float *table, const long long *whole,
+                            const double *real, float *data, float *weight) {
+    blockDim.x = threads;
+    for (blockIdx.x = 0; blockIdx.x < blocks; blockIdx.x++)
+        for (threadIdx.x = 0; threadIdx.x < threads; threadIdx.x++)
+            warp(image, bad, x, y, table, whole, real, data, weight);
+}
+"""
+
+
+def nodes():
+    """A turned, slightly bent lattice that leaves the frame on two sides."""
+    v, u = np.mgrid[WINDOW.y0 // STEP : 10, WINDOW.x0 // STEP : 13] * float(STEP)
+    return 0.97 * u - 0.2 * v - 14 + 2e-3 * u * u, 0.95 * v + 0.21 * u - 18 + 1e-3 * u * v
+
+
+def piece(kernel, holes, channels=2):
+    image = np.random.default_rng(4).normal(100, 5, (channels, *SHAPE)).astype(np.float32)
+    if holes:
+        image[0, 20:24, 30:33] = np.nan
+    whole = (-4, SHAPE[0] + 4), (-4, SHAPE[1] + 4)
+    return patch(lambda y0, y1: image[:, y0:y1], SHAPE, *whole, kernel, spline.coefficients)
+
+
+def spec(kernel, by_area=False):
+    return Spec(kernel, SHAPE, 1, 7.5, 1.3, by_area)
+
+
+@pytest.fixture(scope="module")
+def card(tmp_path_factory):
+    """A stand-in for CuPy whose arrays are NumPy's and whose kernels g++ compiles."""
+    if shutil.which("g++") is None:
+        pytest.skip("g++ is absent")
+    folder = tmp_path_factory.mktemp("card")
+
+    def raw_kernel(code, name):
+        assert name == "warp"
+        taps = code.split("#define TAPS ")[1].split()[0]
+        file = folder / f"warp{taps}.cpp"
+        file.write_text(STUB % code)
+        library = file.with_suffix(".so")
+        words = [
+            "g++",
+            "-O1",
+            "-ffp-contract=off",
+            "-Wall",
+            "-Werror",
+            "-shared",
+            "-fPIC",
+            str(file),
+            "-o",
+            str(library),
+        ]
+        subprocess.run(words, check=True)
+        run = ctypes.CDLL(str(library)).all_threads
+
+        def launch(blocks, threads, arguments):
+            numbers = (ctypes.c_longlong(*blocks), ctypes.c_longlong(*threads))
+            run(*numbers, *(ctypes.c_void_p(each.ctypes.data) for each in arguments))
+
+        return launch
+
+    return types.SimpleNamespace(
+        RawKernel=raw_kernel,
+        asarray=np.asarray,
+        ascontiguousarray=np.ascontiguousarray,
+        empty=np.empty,
+        asnumpy=np.asarray,
+    )
+
+
+@pytest.fixture
+def on_card(card, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "cupy", card)
+    warp_raw._kernel.cache_clear()
+    yield
+    warp_raw._kernel.cache_clear()
+
+
+@pytest.mark.parametrize("holes", [False, True], ids=["whole", "holes"])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_kernel_for_cards_gives_what_the_twin_gives(on_card, kernel, holes):
+    for by_area in (False, True):
+        given = piece(kernel, holes), *nodes(), WINDOW, STEP, spec(kernel, by_area)
+        ours, ours_weight = gather.gather(*given)
+        data, weight = warp_raw.gather(*given)
+        assert 1000 < np.isfinite(ours[0]).sum() < WINDOW.height * WINDOW.width
+        assert np.array_equal(data, ours, equal_nan=True)
+        assert np.array_equal(weight, ours_weight)
+
+
+def test_coefficients_on_a_card(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "cupy", np)
+    image = np.random.default_rng(1).normal(size=(1, 40, 50)).astype(np.float32)
+    assert np.array_equal(warp_raw.coefficients(image), spline.coefficients(image))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_twin_keeps_to_the_array_standard(kernel):
+    found = piece(kernel, True)
+    x, y = (expand(each, WINDOW, STEP) for each in nodes())
+    area = areas(*nodes(), WINDOW, STEP)
+    theirs = Patch(strict.asarray(found.data), strict.asarray(found.bad), found.y0, found.x0)
+    given = (strict.asarray(each) for each in (x, y, area))
+    data, weight = gather.gather_at(theirs, *given, spec(kernel, True), strict)
+    with np.errstate(all="ignore"):
+        ours, ours_weight = gather.gather_at(found, x, y, area, spec(kernel, True), np)
+    assert np.array_equal(np.asarray(data), ours, equal_nan=True)
+    assert np.array_equal(np.asarray(weight), ours_weight)
+
+
+def test_the_filter_keeps_to_the_array_standard():
+    image = np.random.default_rng(1).normal(size=(2, 40, 50)).astype(np.float32)
+    theirs = spline.coefficients(strict.asarray(image), strict)
+    assert np.array_equal(np.asarray(theirs), spline.coefficients(image))
+
+
+def test_all_of_it_on_a_card(on_card):
+    image = np.random.default_rng(4).normal(100, 5, (1, *SHAPE)).astype(np.float32)
+    canvas, frame = (WCS(naxis=2), WCS(naxis=2))
+    frame.wcs.cd, frame.wcs.crval, frame.wcs.crpix = [[0.98, -0.2], [0.2, 0.98]], (25, 20), (1, 1)
+    way = route(canvas, (90, 110), frame, SHAPE)
+    rules, window = WarpRules("lanczos3"), Window(3, 5, 80, 97)
+    ours, theirs = (
+        warp(lambda y0, y1: image[:, y0:y1], SHAPE, 1, way, window, rules, backend=backend)
+        for backend in ("cupy", "numpy")
+    )
+    assert np.isfinite(ours.data).sum() > 2000
+    assert np.array_equal(ours.data, theirs.data, equal_nan=True)
