@@ -55,7 +55,7 @@ class Frame(_Record):
     fwhm_px: Number = None
     elongation: Number = None
     n_stars: int | None = None
-    weight: Number = None
+    weight: Numbers = ()
     exptime_s: Number = None
     outline: tuple[tuple[Number, Number], ...] = ()
 
