@@ -20,7 +20,7 @@ def metrics(n_frames=24, *, mode="sds", n_rejected=2, n_channels=1, columns=4, t
     frames = [_frame(k, box, rng, n_channels) for k, box in enumerate(boxes)]
     for k, frame in enumerate(frames[n_frames - n_rejected :]):
         failed = k % 3 == 2
-        frame.update(status="failed" if failed else "rejected", reason=REASONS[k % 3], weight=None)
+        frame.update(status="failed" if failed else "rejected", reason=REASONS[k % 3], weight=())
         frame["fwhm_px"] = 2.7 if k % 3 else 5.1
         if failed:
             frame.update(gain=(), sky=(), sigma=(), outline=(), fwhm_px=None, elongation=None, n_stars=3)
@@ -114,7 +114,7 @@ def _frame(k, box, rng, n_channels):
         "sky": ((float(rng.uniform(-150, 150)), float(rng.normal(0, 4)), float(rng.normal(0, 4))),) * n_channels,
         "sigma": (NOISE * gain,) * n_channels, "fwhm_px": float(rng.normal(2.7, 0.15)), "exptime_s": 120.0,
         "elongation": float(1.05 + 0.1 * rng.random()), "n_stars": int(rng.integers(200, 400)),
-        "weight": float(rng.uniform(0.6, 1)) / NOISE**2,
+        "weight": (float(rng.uniform(0.6, 1)) / NOISE**2,) * n_channels,
         "outline": ((x0, y0), (x0 + width, y0), (x0 + width, y0 + height), (x0, y0 + height)),
     }  # fmt: skip
 

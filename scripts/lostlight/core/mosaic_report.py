@@ -39,7 +39,7 @@ class Rejected(_Record):
 class Frame(_Record):
     """One frame: how it was levelled, how good it is, how much it counts.
 
-    Noise `sigma` and `weight` are those once the gain is applied; the weight is that of the first channel.
+    Noise `sigma` and `weight` are those once the gain is applied.
     """
 
     id: str
