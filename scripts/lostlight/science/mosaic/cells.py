@@ -6,12 +6,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from lostlight.science.calibrate.statistics import thinned
 from lostlight.science.mosaic.stats import Cells
 
 MEDIAN_VARIANCE = 1.57
 """Variance of a median of n samples: this over n, times theirs."""
 _ROUGH = 3
 """Slopes between cells are told well enough by every so manieth pixel."""
+_GOLDEN = (5**0.5 - 1) / 2
 
 Float = NDArray[np.float64]
 
@@ -85,16 +87,18 @@ def cell_medians(data: NDArray[np.float32], grid: Grid, x: NDArray, y: NDArray, 
     """
     if not len(grid.index):
         return Cells.none(len(data))
-    row, column = np.divmod(grid.index, grid.across)
-    middle = (column + 0.5) * grid.side_px - 0.5, (row + 0.5) * grid.side_px - 0.5
     places = np.ascontiguousarray(x).ravel(), np.ascontiguousarray(y).ravel()
-    value = np.empty((len(row), len(data)), np.float32)
+    about = places + _middles(grid)
+    step = _step(data)
+    value, variance = (np.empty((len(grid.index), len(data)), np.float32) for _ in range(2))
     for channel, plane in enumerate(data):
-        pixels = plane.ravel(), grid.order, grid.first, grid.count, *places, *middle
-        rough = _medians(*pixels, *np.zeros((2, len(row))), _ROUGH)
-        value[:, channel] = _medians(*pixels, *_slopes(rough, grid, grid.u, grid.v), 1)
-    variance = (MEDIAN_VARIANCE * sigma**2 / grid.count[:, None]).astype(np.float32)
-    return Cells(grid.index, *middle, value, variance, grid.count)
+        pixels = plane.ravel(), grid.order, grid.first, grid.count, *about, step
+        own = MEDIAN_VARIANCE * sigma[channel] ** 2 / grid.count
+        rough = _medians(*pixels, *np.zeros((2, len(own))), _ROUGH)
+        slopes, doubt = _slopes(rough, _ROUGH * own, grid)
+        value[:, channel] = _medians(*pixels, *slopes, 1)
+        variance[:, channel] = own + doubt
+    return Cells(grid.index, *_middles(grid), value, variance, grid.count)
 
 
 def pooled(cells: Cells, parts: int, grid: Grid, min_count: float) -> Cells:
@@ -120,35 +124,54 @@ def pooled(cells: Cells, parts: int, grid: Grid, min_count: float) -> Cells:
     mean = [np.bincount(of, cells.count * values, len(index)) / count for values in (cells.u, cells.v, *cells.value.T)]
     keep = count >= min_count
     u, v, *value = (values[keep] for values in mean)
-    row, column = np.divmod(index[keep], grid.across // parts)
-    side = parts * grid.side_px
-    x, y = (column + 0.5) * side - 0.5, (row + 0.5) * side - 0.5
-    coarse = grid._replace(index=index[keep], side_px=side, across=grid.across // parts)
+    coarse = grid._replace(
+        index=index[keep], count=count[keep].astype(np.int64), u=u, v=v,
+        side_px=parts * grid.side_px, across=grid.across // parts,
+    )  # fmt: skip
+    x, y = _middles(coarse)
+    variance = [np.bincount(of, cells.count**2 * one, len(index))[keep] / count[keep] ** 2 for one in cells.variance.T]
     for channel, level in enumerate(value):
-        along_x, along_y = _slopes(level, coarse, u, v)
+        (along_x, along_y), doubt = _slopes(level, variance[channel], coarse)
         value[channel] = level + along_x * (x - u) + along_y * (y - v)
-    one = np.stack([np.bincount(of, cells.count**2 * values, len(index)) for values in cells.variance.T], axis=1)
-    variance = one[keep] / count[keep, None] ** 2
-    return Cells(index[keep], x, y, np.stack(value, axis=1).astype(np.float32), variance.astype(np.float32),
-                 count[keep].astype(np.int64))  # fmt: skip
+        variance[channel] = variance[channel] + doubt
+    columns = (np.stack(values, axis=1).astype(np.float32) for values in (value, variance))
+    return Cells(coarse.index, x, y, *columns, coarse.count)
 
 
-def _slopes(level: Float, grid: Grid, u: Float, v: Float) -> Float:
-    """Slopes along x and y at each cell, shape (2, n), from its neighbours or one of them; 0 without any."""
+def _middles(grid: Grid) -> tuple[Float, Float]:
+    row, column = np.divmod(grid.index, grid.across)
+    return (column + 0.5) * grid.side_px - 0.5, (row + 0.5) * grid.side_px - 0.5
+
+
+def _step(data: NDArray[np.float32]) -> float:
+    """Tell whether pixels are whole counts: 1 if so, else 0."""
+    some = thinned(data)
+    some = some[np.isfinite(some)]
+    return float(np.array_equal(some, np.rint(some)))
+
+
+def _slopes(level: Float, variance: Float, grid: Grid) -> tuple[Float, Float]:
+    """Slopes along x and y, shape (2, n), at each cell, from its neighbours or one of them; 0 without any.
+
+    Also the variance (n,) of what they add on the way from the mean place of the pixels to the middle of the cell.
+    """
     column = grid.index % grid.across
-    found = np.empty((2, len(level)))
-    for axis, (place, step, may) in enumerate(((u, 1, (column > 0, column < grid.across - 1)), (v, grid.across, None))):
-        before, after = (_neighbour(grid.index, sign * step, may and may[sign > 0]) for sign in (-1, 1))
+    found, doubt = np.empty((2, len(level))), np.zeros(len(level))
+    sides = (column > 0, column < grid.across - 1), (True, True)
+    for axis, (place, step) in enumerate(((grid.u, 1), (grid.v, grid.across))):
+        before, after = (_neighbour(grid.index, way * step, may) for way, may in zip((-1, 1), sides[axis], strict=True))
         run = place[after] - place[before]
-        found[axis] = (level[after] - level[before]) / np.where(run > 0, run, np.inf)
-    return found
+        run = np.where(run > 0, run, np.inf)
+        found[axis] = (level[after] - level[before]) / run
+        doubt += (variance[after] + variance[before]) * ((_middles(grid)[axis] - place) / run) ** 2
+    return found, doubt
 
 
-def _neighbour(index: NDArray[np.int64], step: int, may: NDArray[np.bool_] | None) -> NDArray[np.intp]:
+def _neighbour(index: NDArray[np.int64], step: int, may: NDArray[np.bool_] | bool) -> NDArray[np.intp]:
     """Give the row of the cell this far on, or that of the cell itself where there is none."""
     found = np.searchsorted(index, index + step).clip(max=len(index) - 1)
     there = index[found] == index + step
-    return np.where(there if may is None else there & may, found, np.arange(len(index)))
+    return np.where(there & may, found, np.arange(len(index)))
 
 
 @njit(cache=True, nogil=True)
@@ -181,32 +204,17 @@ def _counting_sort(taken, of, low, n, x, y):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _medians(plane, order, first, count, x, y, u, v, along_x, along_y, step):  # type: ignore[no-untyped-def]
-    """Median in each cell of every so manieth pixel less a plane that is zero at (u, v)."""
+def _medians(plane, order, first, count, x, y, u, v, whole, along_x, along_y, step):  # type: ignore[no-untyped-def]
+    """Median in each cell of every so manieth pixel less a plane that is zero at (u, v).
+
+    Whole counts are spread evenly over the count they stand for, or medians would be whole as well.
+    """
     found, values = np.empty(len(first)), np.empty(0 if not len(count) else count.max(), np.float32)
     for k in range(len(first)):
         n = 1 + (count[k] - 1) // step
         for i in range(n):
             pixel = order[first[k] + i * step]
-            values[i] = plane[pixel] - along_x[k] * (x[pixel] - u[k]) - along_y[k] * (y[pixel] - v[k])
-        found[k] = _grouped_median(values[:n])
+            spread = whole * ((pixel * _GOLDEN) % 1.0 - 0.5)
+            values[i] = plane[pixel] + spread - along_x[k] * (x[pixel] - u[k]) - along_y[k] * (y[pixel] - v[k])
+        found[k] = np.median(values[:n])
     return found
-
-
-@njit(cache=True, nogil=True)
-def _grouped_median(values):  # type: ignore[no-untyped-def]
-    """Give the median; equal values, as whole counts are, are taken to be spread evenly over the gap between them."""
-    middle = np.median(values)
-    below, equal, low, high = 0, 0, -np.inf, np.inf
-    for value in values:
-        if value < middle:
-            below += 1
-            low = max(low, value)
-        elif value == middle:
-            equal += 1
-        else:
-            high = min(high, value)
-    gap = min(middle - low, high - middle)
-    if equal < 2 or not np.isfinite(gap):
-        return float(middle)
-    return middle + gap * ((len(values) / 2 - below) / equal - 0.5)

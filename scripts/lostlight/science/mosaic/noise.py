@@ -61,5 +61,5 @@ def _differences(plane: NDArray[np.float32], starry: NDArray[np.bool_] | None) -
 def _scatter(differences: NDArray[np.float64]) -> float:
     if not differences.size:
         return np.nan
-    found = MAD_TO_SIGMA * grouped_median(np.abs(differences - grouped_median(differences)))
+    found = MAD_TO_SIGMA * grouped_median(np.abs(differences - np.median(differences)))
     return found if found > 0 else float(differences.std())  # more than half of the neighbours are equal
