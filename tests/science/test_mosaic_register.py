@@ -115,6 +115,13 @@ def test_noise_alone_gives_nothing():
     assert len(found.failed) == 12
 
 
+def test_a_frame_alone_is_its_own_reference():
+    views, lists = _night(Sky(1), [View()])
+    found = _register(views, lists)
+    assert found.failed == {}
+    assert np.array_equal(found.transforms["000"], np.eye(2, 3))
+
+
 def test_groups_apart_are_named_and_the_largest_is_kept():
     views, lists = _night(
         Sky(2, width=9000, n=9000), [View(9 * k) for k in range(4)] + [View(3500 + k) for k in (0, 9)]

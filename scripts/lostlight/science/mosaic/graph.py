@@ -104,10 +104,16 @@ def spanning_maps(edges: Sequence[Edge], reference: int) -> dict[int, Affine]:
 def overlapping(
     maps: Mapping[int, Affine], shapes: Sequence[tuple[int, int]], gap: int, done: set[tuple[int, int]]
 ) -> list[tuple[int, int]]:
-    """Give pairs not yet compared that lie over each other: so many apart in order, or nearest on the sky."""
+    """Give pairs not yet compared that lie over each other: so many apart in order, or nearest on the sky.
+
+    The farther apart the fewer: each gap is bridged at every quarter of it, so that any two frames are joined by few
+    steps, and the number of pairs grows with that of the frames alone.
+    """
     numbers = sorted(maps)
     centres = np.array([complex(apply(maps[i], np.array([_middle(shapes[i])]))[0]) for i in numbers])
-    wanted = {(one, two) for one, two in zip(numbers, numbers[gap:], strict=False)}
+    wanted = {
+        (one, two) for one, two in zip(numbers[:: max(gap // 4, 1)], numbers[gap :: max(gap // 4, 1)], strict=False)
+    }
     if gap == 2:
         for place, one in enumerate(numbers):
             order = np.argsort(np.abs(centres - centres[place]), kind="stable")

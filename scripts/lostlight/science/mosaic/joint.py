@@ -21,7 +21,6 @@ from lostlight.science.mosaic.transform import (
     scale_of,
 )
 
-_ITERATIONS = 6
 _LEAST_PX = 0.02
 _ROWS, _COLUMNS = (places.ravel() for places in np.indices((3, 3)))
 
@@ -43,7 +42,9 @@ class _Frame:
     column: int
 
 
-def solve_jointly(edges: Sequence[Edge], start: Mapping[int, Affine], reference: int) -> dict[int, Affine]:
+def solve_jointly(
+    edges: Sequence[Edge], start: Mapping[int, Affine], reference: int, iterations: int = 6
+) -> dict[int, Affine]:
     """Fit the maps of all frames onto the pixels of one of them.
 
     Stars that disagree count less and less (Geman and McClure), each pair by its own scatter. As in `transform.fit`
@@ -57,6 +58,8 @@ def solve_jointly(edges: Sequence[Edge], start: Mapping[int, Affine], reference:
         First guess for every frame: map to pixels of the reference frame.
     reference : int
         The frame whose map is the identity.
+    iterations : int
+        How often the weights are made anew.
 
     Returns
     -------
@@ -67,7 +70,7 @@ def solve_jointly(edges: Sequence[Edge], start: Mapping[int, Affine], reference:
     if not frames:
         return maps
     basis = [(_basis(frames.get(e.first), e.match.z), _basis(frames.get(e.second), e.match.w)) for e in edges]
-    for _ in range(_ITERATIONS):
+    for _ in range(iterations):
         weights = [_weights(edge, maps) for edge in edges]
         maps = {reference: start[reference], **_solve(edges, basis, weights, frames, maps, reference)}
     return maps
@@ -105,7 +108,8 @@ def _basis(frame: _Frame | None, z: Points) -> Points | None:
 def _weights(edge: Edge, maps: Mapping[int, Affine]) -> NDArray[np.float64]:
     scale = scale_of(maps[edge.second])
     residual = residuals(edge, maps) * scale
-    width = max(1.4826 * float(np.median(residual)), _LEAST_PX * scale)
+    half = residual.size // 2
+    width = max(1.4826 * float(np.partition(residual, half)[half]), _LEAST_PX * scale)
     return (1 + (residual / (2 * width)) ** 2) ** -2 / width**2
 
 

@@ -105,7 +105,7 @@ def register(
     Returns
     -------
     Registered
-        The same for any order of the frames in the mappings.
+        The same for any order of the frames in the mappings. A frame alone is its own reference.
     """
     anchors = anchors or {}
     names = sorted(stars, key=lambda name: ((times or {}).get(name, 0.0), name))
@@ -116,7 +116,7 @@ def register(
     reports: list[PairResidual] = []
     for group in groups:
         fixed = [number for number in group if names[number] in anchors]
-        if len(group) < 2:
+        if len(group) < 2 and len(names) > 1:
             continue
         reference = _reference(group, edges, fixed)
         maps, pairs = _solve(group, edges, fields, reference, min_stars)
@@ -190,7 +190,7 @@ def _solve(
     members = set(group)
     pairs = [edge for edge in edges if edge.first in members]
     done = {(edge.first, edge.second) for edge in pairs}
-    maps = solve_jointly(pairs, spanning_maps(pairs, reference), reference)
+    maps = solve_jointly(pairs, spanning_maps(pairs, reference), reference, iterations=3)
     gap = 2
     while gap < 2 * len(group):
         for first, second in overlapping(maps, [field.shape for field in fields], gap, done):
@@ -198,7 +198,7 @@ def _solve(
             match = match_near(fields[first], fields[second], between(maps, first, second), min_stars)
             if match is not None:
                 pairs.append(Edge(first, second, match))
-        maps = solve_jointly(pairs, maps, reference)
+        maps = solve_jointly(pairs, maps, reference, iterations=2)
         gap *= 2
     for _ in range(_ROUNDS):
         again = [_rematched(edge, fields, maps) for edge in pairs]

@@ -161,12 +161,13 @@ def match_near(first: Field, second: Field, transform: Affine, min_stars: int, t
 
 
 def _follow(first: Field, second: Field, proposal: Proposal, min_stars: int) -> Match | None:
-    widest = max(2 * TOLERANCES_PX[0], 0.01 * first.half_diagonal_px)
-    wide = match_at(first, second, proposal.transform, widest)
-    start = wide.transform if wide.n_stars >= 2 * _FEWEST else proposal.transform
-    found = match_near(first, second, proposal.transform, min_stars, proposal.proposals + 1)
-    other = match_near(first, second, start, min_stars, proposal.proposals + 1)
-    return max((m for m in (found, other) if m is not None), key=lambda m: m.n_stars, default=None)
+    """Make a proposed map exact; where it is too rough for that, by a wider look first."""
+    trials = proposal.proposals + 1
+    found = match_near(first, second, proposal.transform, min_stars, trials)
+    if found is None:
+        wide = match_at(first, second, proposal.transform, max(2 * TOLERANCES_PX[0], 0.01 * first.half_diagonal_px))
+        found = match_near(first, second, wide.transform, min_stars, trials) if wide.n_stars >= 2 * _FEWEST else None
+    return found
 
 
 def match_at(first: Field, second: Field, transform: Affine, tolerance_px: float) -> Match:

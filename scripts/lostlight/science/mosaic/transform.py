@@ -19,8 +19,9 @@ SHEAR_SIGMA = 3e-4
 
 def apply(transform: Affine, z: Points) -> Points:
     """Take complex positions through a map."""
-    x, y = transform @ np.stack([z.real, z.imag, np.ones(z.shape)])
-    return x + 1j * y
+    (xx, xy, x0), (yx, yy, y0) = transform.tolist()
+    straight, mirrored = complex(xx + yy, yx - xy) / 2, complex(xx - yy, yx + xy) / 2
+    return straight * z + mirrored * z.conj() + complex(x0, y0)
 
 
 def compose(outer: Affine, inner: Affine) -> Affine:
@@ -38,12 +39,17 @@ def invert(transform: Affine) -> Affine:
 
 def scale_of(transform: Affine) -> float:
     """Side of a pixel of the frame, in pixels of the other: the root of the area."""
-    return float(np.sqrt(abs(np.linalg.det(transform[:, :2]))))
+    return float(np.sqrt(abs(_determinant(transform))))
 
 
 def is_mirrored(transform: Affine) -> bool:
     """Whether the frame shows the sky as in a mirror, compared with the other."""
-    return bool(np.linalg.det(transform[:, :2]) < 0)
+    return _determinant(transform) < 0
+
+
+def _determinant(transform: Affine) -> float:
+    (xx, xy, _), (yx, yy, _) = transform.tolist()
+    return float(xx * yy - xy * yx)
 
 
 def from_complex(shift: complex, straight: complex, mirrored: complex) -> Affine:
