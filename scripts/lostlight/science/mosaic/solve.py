@@ -142,7 +142,7 @@ def _means(problem: _Problem, weight: Doubles, values: Doubles) -> tuple[Doubles
     """Weighted mean at each node, and its weight."""
     total = np.bincount(problem.node, weight, problem.n_nodes)
     sums = np.bincount(problem.node, weight * values, problem.n_nodes)
-    return np.divide(sums, total, out=np.full_like(sums, np.nan), where=total > 0), total
+    return np.divide(sums, total, out=np.full(problem.n_nodes, np.nan), where=total > 0), total
 
 
 def _residual(problem: _Problem, weight: Doubles, solution: Doubles) -> tuple[Doubles, Doubles]:
@@ -174,7 +174,7 @@ def _least_squares(problem: _Problem, weight: Doubles, start: Doubles):
     right = design.T @ (weight * centred) + problem.weight * problem.value
     m = len(problem.y)
     onto = sparse.csr_matrix((weight, (problem.node, np.arange(m))), (problem.n_nodes, m))
-    inverse = np.divide(1, np.sqrt(total), out=np.zeros_like(total), where=total > 0)
+    inverse = np.divide(1, np.sqrt(total), out=np.zeros(problem.n_nodes), where=total > 0)
     taken = (sparse.diags(inverse) @ onto @ design).tocsr()
     own = (design.T @ design.multiply(weight[:, None])).tocsr() + sparse.diags(problem.weight)
     if problem.n * problem.phi.shape[1] <= DENSE:
