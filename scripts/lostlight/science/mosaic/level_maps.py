@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 from lostlight.science.mosaic.coadd import Level
 from lostlight.science.mosaic.levels import FINE_PX
@@ -11,6 +12,8 @@ from lostlight.science.mosaic.stats import FrameStats
 from lostlight.science.mosaic.surface import N_TERMS, basis
 
 Floats = NDArray[np.float32]
+HOLE_CELLS = 3
+"""Holes are filled this far from a cell with a value."""
 
 
 def level_maps(
@@ -29,7 +32,7 @@ def level_maps(
     Returns
     -------
     before, after : ndarray, shape (C, rows, columns), float32
-        One pixel for each cell of 15 pixels; NaN where there is no frame.
+        One pixel for each cell of 15 pixels; NaN away from frames.
     """
     rows, columns = (-(-side // FINE_PX) for side in canvas_shape)
     n_channels = stats[0].n_channels
@@ -46,7 +49,17 @@ def level_maps(
                 counts[c, at] += 1
     with np.errstate(invalid="ignore"):
         maps = (sums / counts).reshape(2, n_channels, rows, columns).astype(np.float32)
-    return maps[0], maps[1]
+    return _filled(maps[0]), _filled(maps[1])
+
+
+def _filled(planes: Floats) -> Floats:
+    """Give cells that are full of stars the value of the nearest one that is not, so that the eye is not led astray."""
+    filled = planes.copy()
+    for plane, out in zip(planes, filled, strict=True):
+        away, (row, column) = distance_transform_edt(~np.isfinite(plane), return_indices=True)
+        near = (away > 0) & (away <= HOLE_CELLS)
+        out[near] = plane[row[near], column[near]]
+    return filled
 
 
 def _cells(stats: FrameStats, level: Level) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
