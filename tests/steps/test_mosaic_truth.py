@@ -9,8 +9,8 @@ from lostlight.science.mosaic.quality import QualityRules, judge_quality
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*datfix", "ignore:.*All-NaN slice", "ignore:.*empty slice")
 
-PLANTED = {"slopes": 60.0, "gains": 0.25, "offsets": (200, 600)}
-"""Three by three tiles; gains by a quarter, offsets of hundreds and slopes across them."""
+PLANTED = {"slopes": 60.0, "gains": 0.25, "offsets": (200, 600), "flux": (4e3, 3e5)}
+"""Three by three tiles; gains by a quarter, offsets of hundreds and slopes across them; stars of S/N 70 and more."""
 SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 9))]
 
 
@@ -85,11 +85,22 @@ def test_gains_are_those_planted(seed):
     assert np.ptp(planted) > 0.2
 
 
+def test_gains_are_as_certain_as_is_said():
+    """Faint stars: errors of the gains in units of what the solution says they are."""
+    off = []
+    for seed in (3, 4):
+        found = mosaic_scene.levelled(seed, n_stars=900, layout=(2, 3), tile_px=(301, 400), nebula=0.0)
+        others = np.arange(6) != found.photometry.reference
+        off += list((found.gain_error * found.photometry.gain / found.photometry.gain_sigma)[others, 0])
+    assert 0.4 < np.sqrt(np.mean(np.square(off))) < 1.8
+    assert np.abs(off).max() < 4
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_tiles_come_to_the_level_of_the_truth(seed):
     found = mosaic_scene.levelled(seed, **PLANTED)
     before, after = (np.std(tile_levels(found, frames)) for frames in (found.warped, found.level))
-    assert before > 50
+    assert before > 30
     assert after < before / 50
 
 
@@ -99,7 +110,7 @@ def test_stars_are_as_bright_in_every_part(seed):
     ratio, flux, x, y = star_light(found, done.layer.sci[0], 600)
     height, width = found.canvas.shape
     zone = (3 * y // height).astype(int) * 3 + (3 * x // width).astype(int)
-    assert np.bincount(zone).min() >= 8
+    assert np.bincount(zone).min() >= 6
     zones = [weighed(ratio[zone == k], flux[zone == k]) for k in range(9)]
     assert np.std(zones) < 0.002
     assert abs(np.mean(zones) - 1) < 0.002
