@@ -141,6 +141,19 @@ def test_larger_canvas_pixels_hold_more_sky_but_no_more_star():
         assert 0.5 < np.std(pull) < 1.3
 
 
+def test_a_warp_that_keeps_surface_brightness_keeps_levels_and_divides_stars():
+    data, *_ = field()
+    y, x = np.indices(SHAPE).astype(float)
+    place = measure(data), x / 2 - 0.25, y / 2 - 0.25, 206, 3.25, 32
+    stars, sky, fine = levels(data, *place, ratio=4.0)
+    plain_stars, plain_sky, plain_fine = levels(data, *place, ratio=4.0, factor=1.0)
+    np.testing.assert_allclose(plain_stars.flux, stars.flux / 4)
+    np.testing.assert_allclose(plain_stars.error, stars.error / 4)
+    for kept, scaled in ((plain_sky, sky), (plain_fine, fine)):
+        np.testing.assert_allclose(kept.value, scaled.value / 4, rtol=1e-6)
+        np.testing.assert_allclose(kept.variance, scaled.variance / 16, rtol=1e-5)
+
+
 def test_whole_counts_do_not_make_steps():
     rng = np.random.default_rng(1)
     y, x = np.indices(SHAPE).astype(float)

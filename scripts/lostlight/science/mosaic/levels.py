@@ -54,10 +54,11 @@ def levels(
     cell_px: int = 64,
     *,
     ratio: float = 1.0,
+    factor: float | None = None,
 ) -> tuple[Stars, Cells, Cells]:
     """Measure star fluxes, sky cells and structure cells of a frame, in the units it has on the canvas.
 
-    The warp multiplies every value by `ratio` and so keeps fluxes: the flux of a star is the plain sum over its native
+    A warp that keeps fluxes multiplies every value by `ratio`: the flux of a star is then the plain sum over its native
     pixels, while levels, per pixel, are multiplied.
 
     Parameters
@@ -76,6 +77,8 @@ def levels(
         Side of the sky cells, canvas px.
     ratio : float
         Area of a canvas pixel over that of a native one, (s_out / s_in)².
+    factor : float, optional
+        What the warp multiplies values by; None means `ratio`, 1 one that keeps surface brightness.
 
     Returns
     -------
@@ -85,15 +88,17 @@ def levels(
     """
     if not (measured.sigma > 0).all():  # nothing valid, or constant: no noise to weigh anything by
         return Stars.none(len(data)), Cells.none(len(data)), Cells.none(len(data))
+    factor = ratio if factor is None else factor
     starry = star_mask(data.shape[1:], measured.sources)
     stars = _fluxes(data, measured, starry, x_canvas, y_canvas, radius_px * np.sqrt(ratio))
+    stars = Stars(stars.x, stars.y, stars.flux * (factor / ratio), stars.error * (factor / ratio))
     valid = np.isfinite(data[0]) if len(data) == 1 else np.isfinite(data).all(axis=0)
     use = valid & ~starry
     if use.sum() < 0.1 * valid.sum():  # stars everywhere: their medians are the best there is
         use = valid
     places = x_canvas, y_canvas, canvas_width_px
     sky, fine = (_medians(data, use, measured, places, side, ratio) for side in (cell_px, FINE_PX))
-    return stars, sky, fine
+    return stars, _on_canvas(sky, factor), _on_canvas(fine, factor)
 
 
 def _medians(
@@ -109,11 +114,11 @@ def _medians(
     cells = cell_medians(data, grid, x, y, measured.sigma)
     if parts > 1 and len(cells.index):
         cells = pooled(cells, parts, grid, _SHARE * cell_px**2 * ratio)
-    return _on_canvas(cells, ratio)
+    return cells
 
 
-def _on_canvas(cells: Cells, ratio: float) -> Cells:
-    value, variance = np.float32(ratio) * cells.value, np.float32(ratio**2) * cells.variance
+def _on_canvas(cells: Cells, factor: float) -> Cells:
+    value, variance = np.float32(factor) * cells.value, np.float32(factor**2) * cells.variance
     return Cells(cells.index, cells.u, cells.v, value, variance, cells.count)
 
 

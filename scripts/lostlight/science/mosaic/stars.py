@@ -107,15 +107,15 @@ def find_stars(data: NDArray[np.float32], saturate: float | None = None) -> Foun
 
 def _extract(light: NDArray, rms: NDArray, blank: NDArray[np.bool_]) -> NDArray:
     """Run SEP; a field so crowded that its work space overflows gets a larger one."""
-    for room in (1, 4):
-        sep.set_extract_pixstack(max(300_000, light.size * room // 4))
-        sep.set_sub_object_limit(20_000)
-        try:
-            return sep.extract(light, _THRESHOLD, err=rms, mask=blank, minarea=_MIN_AREA_PX)
-        except Exception as error:
-            if room == 4 or "buffer" not in str(error):
-                raise
-    raise AssertionError
+    sep.set_sub_object_limit(20_000)
+    sep.set_extract_pixstack(max(300_000, light.size // 4))
+    try:
+        return sep.extract(light, _THRESHOLD, err=rms, mask=blank, minarea=_MIN_AREA_PX)
+    except Exception as error:
+        if "buffer" not in str(error):
+            raise
+    sep.set_extract_pixstack(light.size + 1)
+    return sep.extract(light, _THRESHOLD, err=rms, mask=blank, minarea=_MIN_AREA_PX)
 
 
 def _select(rows: NDArray, data: NDArray[np.float32], light: NDArray, rms: NDArray, saturate: float | None) -> Found:
