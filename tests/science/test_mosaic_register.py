@@ -77,6 +77,22 @@ def test_panels_in_no_order_find_each_other():
     assert _worst(found, views) < 0.6
 
 
+def test_frames_bent_by_a_lens_are_laid_over_each_other_as_well_as_affine_maps_can():
+    """A radial distortion of 8 px in the corners, and steps of 200 px with a meridian flip."""
+    sky, views = Sky(5, n=3000, width=5000), {f"{k:03d}": View(200 * k - 500, 180 * (k % 2)) for k in range(6)}
+
+    def bent(stars):
+        z = stars.x + 1j * stars.y - View().corners[4]
+        z = z * (1 + 8 / 750 * np.abs(z / 750) ** 2) + View().corners[4]
+        return StarList(z.real, z.imag, stars.flux)
+
+    found = _register(views, {name: bent(sky.seen(view)) for name, view in views.items()})
+    assert set(found.transforms) == set(views)
+    neighbours = [pair for pair in found.residuals if int(pair.second) - int(pair.first) == 1]
+    assert len(neighbours) == 5
+    assert all(pair.n_stars > 80 and 0.4 < pair.median_px < 1 for pair in neighbours)
+
+
 def test_eight_stars_register_a_frame():
     sky = Sky(4, n=8, width=600)
     views, lists = _night(sky, [View(5 * k, 5 * k) for k in range(6)], false=0.5)

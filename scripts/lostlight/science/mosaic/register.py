@@ -16,11 +16,10 @@ from lostlight.science.mosaic.fixed import hot_pixels, match_moving, without_hot
 from lostlight.science.mosaic.graph import Groups, overlapping, pairs_to_try, spanning_maps
 from lostlight.science.mosaic.joint import Edge, between, residuals, solve_jointly
 from lostlight.science.mosaic.placing import Placed, place
-from lostlight.science.mosaic.star_match import Field, StarList, match_at, match_near
+from lostlight.science.mosaic.star_match import TOLERANCES_PX, Field, StarList, match_at, match_near
 from lostlight.science.mosaic.transform import Affine
 
 _HOT_ROUNDS = 3
-_TOLERANCE_PX = 1.5
 _ROUNDS = 2
 _FEWEST_WITNESSED = 6
 
@@ -201,15 +200,22 @@ def _solve(
         maps = solve_jointly(pairs, maps, reference, iterations=2)
         gap *= 2
     for _ in range(_ROUNDS):
-        again = [_rematched(edge, fields, maps) for edge in pairs]
+        tolerance = _tolerance_px(pairs, maps)
+        again = [_rematched(edge, fields, maps, tolerance) for edge in pairs]
         pairs = [new if new.match.n_stars >= min_stars else old for new, old in zip(again, pairs, strict=True)]
         maps = solve_jointly(pairs, maps, reference)
     return maps, pairs
 
 
-def _rematched(edge: Edge, fields: Sequence[Field], maps: Mapping[int, Affine]) -> Edge:
+def _tolerance_px(pairs: Sequence[Edge], maps: Mapping[int, Affine]) -> float:
+    """How far apart a star may lie in two frames: more where a lens bends the field than where it does not."""
+    typical = float(np.median(np.concatenate([residuals(edge, maps) for edge in pairs]))) if pairs else 0.0
+    return min(max(5 * typical, TOLERANCES_PX[-1]), TOLERANCES_PX[0])
+
+
+def _rematched(edge: Edge, fields: Sequence[Field], maps: Mapping[int, Affine], tolerance_px: float) -> Edge:
     known = between(maps, edge.first, edge.second)
-    return Edge(edge.first, edge.second, match_at(fields[edge.first], fields[edge.second], known, _TOLERANCE_PX))
+    return Edge(edge.first, edge.second, match_at(fields[edge.first], fields[edge.second], known, tolerance_px))
 
 
 def _report(names: Sequence[str], edge: Edge, maps: Mapping[int, Affine]) -> PairResidual:
