@@ -6,16 +6,17 @@ from lostlight.core.manifest import Manifest
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Outputs, Result, Unit, step
 from lostlight.steps.mosaicking.levelling import levels
-from lostlight.steps.mosaicking.lot import lot
+from lostlight.steps.mosaicking.lot import lot, lots
 from lostlight.steps.mosaicking.measuring import measure
 from lostlight.steps.mosaicking.photometry import photometry
 from lostlight.steps.mosaicking.placing import canvas
 from lostlight.steps.mosaicking.result import result
-from lostlight.steps.mosaicking.units import CANVAS, MOSAIC, units
+from lostlight.steps.mosaicking.units import CANVAS, LOTS, MOSAIC, units
 
 _KINDS: dict[str, Callable[[Unit, MosaicParams, Outputs], Result]] = {
     "measure": measure,
     CANVAS: canvas,
+    LOTS: lots,
     "levels": levels,
     "photometry": photometry,
     "lot": lot,
@@ -33,7 +34,7 @@ def plan(manifests: Sequence[Manifest], params: MosaicParams) -> list[Unit]:
     "12_mosaic",
     may_follow=("11_calibrate",),
     makes={
-        "measured": "{unit}.npz", "canvas": "{unit}.json", "lots": "lots.csv", "levels": "{unit}.levels.npz",
+        "measured": "{unit}.npz", "canvas": "{unit}.json", "lots": "{unit}.csv", "levels": "{unit}.levels.npz",
         "photometry": "{unit}.photometry.json", "lot": "{unit}.lot.fits", "image": "{unit}.fits",
         "metrics": "{unit}.metrics.json", "preview": "{unit}.png", "jpg": "{unit}.jpg",
         "coverage": "{unit}.coverage.png", "weight": "{unit}.weight.png", "before": "{unit}.before.png",

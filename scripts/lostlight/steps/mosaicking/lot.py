@@ -1,15 +1,22 @@
-"""One lot of frames, combined on the part of the canvas that they cover."""
+"""The lots, and one lot of frames, combined on the part of the canvas that they cover."""
 
 from lostlight.core.errors import NoWork
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Outputs, Result, Unit
-from lostlight.io import mosaic_file
+from lostlight.io import lots_file, mosaic_file
 from lostlight.steps.mosaicking import given
 from lostlight.steps.mosaicking.assembling import assemble, hull
 from lostlight.steps.mosaicking.placed import placed
 
 CORNER = ("CANVASX", "CANVASY")
 """Cards of the column and row of the canvas that the first pixel of a lot is."""
+
+
+def lots(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
+    """Write which frame goes into which lot, to be read and edited."""
+    told = {role.removeprefix(given.IN_LOT): str(lot) for role, lot in unit.facts.items() if role != "kind"}
+    lots_file.write(out["lots"], dict(sorted(told.items(), key=lambda each: (each[1], each[0]))))
+    return Result({"n_lots": len(set(told.values()) - {""})})
 
 
 def lot(unit: Unit, params: MosaicParams, out: Outputs) -> Result:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from astropy.io.fits import Header
@@ -13,7 +12,6 @@ from lostlight.core import atomic
 from lostlight.core.errors import ConfigError
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Outputs, Result, Unit
-from lostlight.io import lots_file
 from lostlight.science.mosaic.canvas import CanvasRules, plan_canvas
 from lostlight.science.mosaic.footprint import pixel_size
 from lostlight.science.mosaic.levels import aperture_radius
@@ -32,7 +30,7 @@ class _Seen:
 
 
 def canvas(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
-    """Place all frames that could be measured, lay out the canvas, write the lots."""
+    """Place all frames that could be measured, and lay out the canvas."""
     seen = {name: _Seen(*given.read_measured(path)) for name, path in given.given(unit, given.MEASURED).items()}
     reasons = given.missing(unit, given.MEASURED)
     if not seen:
@@ -67,7 +65,6 @@ def canvas(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
         "registration": _told(registered, len(solutions)),
     }
     atomic.write_json(out["canvas"], content)
-    _write_lots(unit, out["lots"])
     warnings = [f"{name} is left out: {why}" for name, why in sorted(reasons.items())]
     metrics = {"n_placed": len(known), "n_left_out": len(reasons), "nx": planned.shape[1], "ny": planned.shape[0]}
     return Result(metrics, warnings=warnings)
@@ -111,9 +108,3 @@ def _told(registered: Registered | None, n_solved: int) -> dict[str, Any]:
         "pairs": [vars(pair) for pair in registered.residuals],
         "groups": [list(group) for group in registered.groups],
     }
-
-
-def _write_lots(unit: Unit, path: Path) -> None:
-    told = ((role, str(lot)) for role, lot in unit.facts.items() if role.startswith(given.IN_LOT))
-    if lots := {role.removeprefix(given.IN_LOT): lot for role, lot in sorted(told)}:
-        lots_file.write(path, lots)

@@ -15,11 +15,12 @@ from lostlight.science.mosaic.groups import GroupFrame, GroupRules, plan_groups
 from lostlight.steps.mosaicking.frames import Own, listed
 from lostlight.steps.mosaicking.given import FRAME, IN_LOT, LEVELS, LOT, MEASURED
 
-CANVAS, MOSAIC = "canvas", "mosaic"
-"""The unit that places the frames, and the one, or the beginning of those, that make the result."""
+CANVAS, LOTS, MOSAIC = "canvas", "lots", "mosaic"
+"""The unit that places the frames, that of the plan of lots, and the beginning of those that make the result."""
 CONCERNS = {
     "measure": ("on_bad_frame",),
     "canvas": ("registration", "canvas", "mode"),
+    "lots": ("lots",),
     "levels": ("photometry", "warp"),
     "photometry": ("photometry", "quality", "weights"),
     "lot": ("warp", "weights", "combine"),
@@ -32,7 +33,9 @@ def units(manifests: Sequence[Manifest], params: MosaicParams) -> list[Unit]:
     """Plan the units of the step."""
     frames = listed(manifests, params)
     lots = _lots(frames, params) if params.mode == "sds" else {}
-    planned = [*(_measure(own) for own in frames), _canvas(frames, lots, params)]
+    planned = [*(_measure(own) for own in frames), _canvas(frames)]
+    if lots:
+        planned.append(Unit(LOTS, facts={"kind": LOTS} | {IN_LOT + name: lot for name, lot in lots.items()}))
     planned += [_levels(own) for own in frames if not own.unusable]
     unusable = {FRAME + own.id: own.told() for own in frames if own.unusable}
     for name, some in _by_filter([own for own in frames if not own.unusable and lots.get(own.id, "-")]).items():
@@ -64,10 +67,9 @@ def _measure(own: Own) -> Unit:
     return Unit(f"measure_{own.id}", {FRAME + own.id: own.path}, {"kind": "measure", FRAME + own.id: own.told()})
 
 
-def _canvas(frames: Sequence[Own], lots: Mapping[str, str], params: MosaicParams) -> Unit:
+def _canvas(frames: Sequence[Own]) -> Unit:
     takes = {MEASURED + own.id: Take(f"measure_{own.id}", "measured", must=False) for own in frames}
-    facts = {FRAME + own.id: own.told() for own in frames} | {IN_LOT + name: lot for name, lot in lots.items()}
-    return Unit(CANVAS, facts={"kind": CANVAS, **facts}, takes=takes)
+    return Unit(CANVAS, facts={"kind": CANVAS} | {FRAME + own.id: own.told() for own in frames}, takes=takes)
 
 
 def _levels(own: Own) -> Unit:
