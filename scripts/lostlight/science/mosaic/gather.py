@@ -105,7 +105,7 @@ def gather_at(patch: Patch, x, y, area, spec: Spec, xp):
     x, y = xp.reshape(x, (-1,)), xp.reshape(y, (-1,))
     if spec.kernel == "nearest":
         x, y = xp.floor(x + 0.5), xp.floor(y + 0.5)
-    inside, distance = _inside(x, y, spec, xp)
+    inside, distance = usable(x, y, spec, xp)
     half = table(spec.kernel).shape[1] // 2
     x = xp.where(inside, x, xp.asarray(float(patch.x0 + half)))
     y = xp.where(inside, y, xp.asarray(float(patch.y0 + half)))
@@ -122,8 +122,8 @@ def gather_at(patch: Patch, x, y, area, spec: Spec, xp):
     return data, xp.reshape(xp.where(inside, weight, xp.asarray(0.0, dtype=xp.float32)), shape)
 
 
-def _inside(x, y, spec: Spec, xp):
-    """Say whose nearest pixel is within the usable frame, and how far all are from its edge."""
+def usable(x, y, spec: Spec, xp):
+    """Say whose nearest pixel lies inside the margin of the frame, and how far all are from that margin."""
     ny, nx = spec.frame_shape
     column, row, edge = xp.floor(x + 0.5), xp.floor(y + 0.5), spec.edge_px
     inside = (column >= edge) & (column <= nx - 1 - edge) & (row >= edge) & (row <= ny - 1 - edge)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lostlight.core.errors import ConfigError
 from lostlight.science.mosaic import gather, spline
+from lostlight.science.mosaic.drizzle import drizzle
 from lostlight.science.mosaic.feather import feather_width
 from lostlight.science.mosaic.gather import Spec
 from lostlight.science.mosaic.nodes import Route
@@ -130,8 +131,11 @@ def warp(
         route.ratio if rules.jacobian == "fixed" else 1.0,
         rules.jacobian == "variable",
     )
-    engine = _engine(backend, part.height * part.width)
     inside = part.within(window)
+    if rules.kernel == "drizzle":
+        out.data[:, *inside], out.weight[inside] = drizzle(rows, n_channels, route, part, spec, rules.pixfrac)
+        return out
+    engine = _engine(backend, part.height * part.width)
     piece = patch(rows, frame_shape, *needed, rules.kernel, engine.coefficients)
     data, weight = engine.gather(piece, *route.part(part), part, route.step_px, spec)
     out.data[:, *inside], out.weight[inside] = data, weight
