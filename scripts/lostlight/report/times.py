@@ -38,16 +38,16 @@ def html(step_id: str, timings: Mapping[str, Mapping[str, Any]]) -> str:
     timings : mapping
         Content of ``timings.json``: unit to reused, elapsed_s, cpu_s and peak_mb.
     """
-    units = sorted(timings.items(), key=lambda each: (-each[1]["elapsed_s"], each[0]))
+    fresh = [(name, timing) for name, timing in timings.items() if not timing["reused"]]
     longest = max((timing["elapsed_s"] for timing in timings.values()), default=0.0)
     return (
         environment({"seconds": seconds})
         .get_template("times.html")
         .render(
             step=step_id,
-            units=units,
+            units=sorted(fresh, key=lambda each: (-each[1]["elapsed_s"], each[0])),
             longest=longest or 1.0,
-            n_reused=sum(bool(timing["reused"]) for timing in timings.values()),
+            reused=sorted(name for name, timing in timings.items() if timing["reused"]),
             elapsed_s=sum(timing["elapsed_s"] for timing in timings.values()),
             cpu_s=sum(timing["cpu_s"] for timing in timings.values()),
             peak_mb=max((timing.get("peak_mb", 0.0) for timing in timings.values()), default=0.0),

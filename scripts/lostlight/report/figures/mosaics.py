@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import Normalize
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
 from lostlight.report import style
@@ -71,6 +71,7 @@ def overlaps(metrics: Mapping[str, Any]) -> str:
                 linewidths=0, label=f"{key} levelling", alpha=0.85,
             )  # fmt: skip
     axes.set(xscale="log", yscale="log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=7))
     style.thousands(axes, "x")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.minorticks_off()
@@ -103,11 +104,11 @@ def by_frame(metrics: Mapping[str, Any], key: str, text: str) -> str:
         axes.scatter(
             number[~used], values[~used], s=size + 8, color=style.ORANGE, marker="X", linewidths=0, label="left out"
         )
+        style.legend(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axes.locator_params(axis="y", nbins=4)
     axes.set_xlim(0.5, max(len(frames), 1) + 0.5)
     style.labels(axes, {"x": "frame", "y": text})
-    style.legend(axes)
     known = values[np.isfinite(values)]
     between = f" from {known.min():.4g} to {known.max():.4g}" if known.size else " is not known"
     return style.svg(figure, f"by-{key.replace('_', '-')}", f"{text} of {len(frames)} frames{between}")
