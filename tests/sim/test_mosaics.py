@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from astropy.io import fits as pyfits
 from astropy.wcs import WCS
+from click.testing import CliRunner
 from scipy.ndimage import map_coordinates
 
+from lostlight.cli import cli
 from lostlight.io import frame_list
 from lostlight.sim.mosaics import scene, write
 from lostlight.sim.mosaics_files import tiles, write_tiles
@@ -321,3 +323,11 @@ def test_tiles_are_a_small_mosaic_with_something_wrong(tmp_path):
     assert np.array_equal(data, made.frame(0).data)
     assert header["CTYPE1"] == "RA---TAN"
     assert tiles(3, colour=True).frame(0).data.shape == (3, 240, 320)
+
+
+def test_tiles_are_written_at_the_command_line(tmp_path):
+    done = CliRunner().invoke(cli, ["sky", "frames", str(tmp_path / "t"), "--tiles", "--seed", "3"])
+    assert done.exit_code == 0, done.output
+    assert np.array_equal(pyfits.getdata(tmp_path / "t/light_R_0005.fits"), tiles(3).frame(5).data)
+    again = CliRunner().invoke(cli, ["sky", "frames", str(tmp_path / "t"), "--tiles"])
+    assert again.exit_code and "is not empty" in again.output
