@@ -40,13 +40,7 @@ def average(
     value, sigma, sigma_empirical, weight : ndarray, shape (npix,), float32
     """
     rule, n = stack.rule, kept.hi - kept.lo
-    weighed = None
-    if weights is not None or noises is not None:
-        _leave_out(x, kept)
-        ones = np.ones((len(x), 1), F)
-        weighed = stack.engine.weigh(
-            x, ones if weights is None else weights, ones if noises is None else noises, kept.centre
-        )
+    weighed = _weigh(x, kept, stack, weights, noises)
     centre, first, second = kept.centre, kept.first, kept.second
     if rule.combine == "median":
         value = centre.astype(np.float64)
@@ -72,6 +66,24 @@ def average(
     weight = n if weights is None else weighed[0]
     # Adding zero makes a negative zero positive.
     return (value + 0.0).astype(F), sigma.astype(F), empirical.astype(F), weight.astype(F)
+
+
+def _weigh(
+    x: Floats, kept: Kept, stack: Stack, weights: Floats | None, noises: Floats | None
+) -> tuple[NDArray[np.float64], ...] | None:
+    """Add up what the samples kept weigh; where nothing differs from pixel to pixel, for one stands for all."""
+    if weights is None and noises is None:
+        return None
+    ones, n = np.ones((len(x), 1), F), kept.hi - kept.lo
+    columns = tuple(ones if each is None else each for each in (weights, noises))
+    _leave_out(x, kept)
+    at = np.flatnonzero(n < len(x))
+    if weights is not None or noises.shape[1] > 1 or 2 * at.size > n.size:
+        return stack.engine.weigh(x, *columns, kept.centre)
+    sums = [np.full(n.size, each) for each in stack.engine.weigh(ones, *columns, ones[0])]
+    for whole, part in zip(sums, stack.engine.weigh(pick(x, at), *columns, kept.centre[at]), strict=True):
+        whole[at] = part
+    return tuple(sums)
 
 
 def _leave_out(x: Floats, kept: Kept) -> None:

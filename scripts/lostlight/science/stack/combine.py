@@ -22,8 +22,6 @@ CACHE_BYTES = 4 << 20
 """Samples of one chunk, so that they and their sorted copy stay in the third level of cache."""
 COPIES = 6
 """Arrays as large as the samples of a chunk that its work needs, at most."""
-APRON_BYTES = 48 << 20
-"""The same of methods that look at neighbours, so that few rows are sorted twice."""
 
 
 def combine(
@@ -108,13 +106,13 @@ def combine(
 
 
 def _rows(n_frames: int, shape: tuple[int, int], memory_mb: float, apron: int, copies: int) -> int:
-    """Give how many rows to combine at a time; where their neighbours are read with them, as many as memory holds."""
+    """Give how many rows to combine at a time: few stay in cache, but those of the apron are sorted twice."""
     row = 4 * n_frames * shape[1]
+    room = int(memory_mb * 1e6 / (copies if apron else COPIES)) // row
+    rows = max(CACHE_BYTES, 8 * 4 * shape[1]) // row
     if apron:
-        room = min(memory_mb * 1e6 / copies, APRON_BYTES)
-    else:
-        room = min(memory_mb * 1e6 / COPIES, max(CACHE_BYTES, 8 * 4 * shape[1]))
-    return int(min(max(room // row - 2 * apron, 1), shape[0]))
+        room, rows = room - 2 * apron, max(2 * rows, 16 * apron)
+    return min(max(min(room, rows), 1), shape[0])
 
 
 class _Rows(NamedTuple):
