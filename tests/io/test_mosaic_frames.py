@@ -33,7 +33,7 @@ def same(ours, theirs):
     np.testing.assert_array_equal(ours, np.asarray(theirs, np.float32))
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int32, np.int64, np.float32, np.float64])
 def test_rows_are_those_of_astropy_whatever_the_pixels(tmp_path, dtype):
     path = written(tmp_path / "a.fits", image(dtype=dtype))
 
@@ -223,7 +223,7 @@ def test_damaged_files_are_told(tmp_path):
         path.write_bytes(content)
         with pytest.raises(BadImage, match=said) as caught:
             mosaic_frames.open_frame(path)
-        assert path.name in caught.value.message and caught.value.hint
+        assert caught.value.message.startswith(path.name) and "mosaic.on_bad_frame" in caught.value.hint
     with pytest.raises(BadImage, match="not there"):
         mosaic_frames.open_frame(tmp_path / "none.fits")
 
@@ -302,14 +302,20 @@ def test_ids_do_not_hang_on_the_order_of_a_table(tmp_path):
         ("two", tmp_path / "two.fits"),
         ("one", tmp_path / "one.fits"),
     ]
+    (tmp_path / "t.csv").write_text("path\none.fts\none.fits\n")
+    assert mosaic_frames.listed(str(tmp_path / "t.csv")) == [
+        ("one_2", tmp_path / "one.fts"),
+        ("one", tmp_path / "one.fits"),
+    ]
 
 
 def test_a_folder_of_nothing_is_told(tmp_path):
     (tmp_path / "notes.txt").touch()
 
     for source in (tmp_path, tmp_path / "none", tmp_path / "notes.txt"):
-        with pytest.raises(ConfigError):
+        with pytest.raises(ConfigError) as caught:
             mosaic_frames.listed(str(source))
+        assert "mosaic.frames" in str(caught.value) and "calibrate" not in str(caught.value)
 
 
 def test_files_of_the_same_content_are_found(tmp_path):

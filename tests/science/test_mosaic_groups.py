@@ -77,6 +77,15 @@ def test_what_differs_in_filter_exposure_gain_or_night_is_kept_apart():
     assert lots["e000"] == "L001"  # sorted by filter first
 
 
+def test_what_is_not_known_is_alike():
+    unknown = [GroupFrame(f"n{k}", exptime_s=float("nan"), gain=None) for k in range(9)]
+    unknown += [GroupFrame(f"o{k}", exptime_s=None, gain=float("nan")) for k in range(9)]
+
+    lots = plan_groups([*frames(9, exptime_s=0.5), *unknown], RULES)
+
+    assert sizes(lots) == [9, 18] and next(iter(lots)) == "f000"
+
+
 def test_times_of_any_kind_and_none_at_all():
     some = [
         GroupFrame("z", time=2459000.5),

@@ -8,7 +8,8 @@ import re
 import tempfile
 import weakref
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count as count_from
 from pathlib import Path
@@ -18,12 +19,15 @@ from astropy.io import fits
 from astropy.io.fits import Header
 from numpy.typing import NDArray
 
+from lostlight.core.errors import BadImage, ConfigError
 from lostlight.io import frame_files, frame_list, raw_camera, stored, tiff
 from lostlight.io.stored import Stored
 from lostlight.vocab.bits import DO_NOT_USE
 
 _BEGINNING = 1 << 17
 """Bytes of a file that are compared before the whole is."""
+_CODE = re.compile(r"^CAL\d+: ")
+_KNOB = re.compile(r"\bcalibrate\.(?=frames\b|on_bad_frame\b)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +89,8 @@ def listed(source: str) -> list[tuple[str, Path]]:
     ConfigError
         If there is no such folder or table, or no frame in it.
     """
-    found = frame_list.listed(frame_list.resolve(source))
+    with _words():
+        found = frame_list.listed(frame_list.resolve(source))
     names = [name for name, _ in found.rows]
     return [(frame_id, found.folder / name) for frame_id, name in zip(_ids(names), names, strict=True)]
 
@@ -108,7 +113,8 @@ def duplicates(paths: Iterable[Path]) -> list[list[Path]]:
 
 def headers(path: Path) -> list[tuple[int, Header]]:
     """Read the header of every image in a file, of one plane or three, by HDU; see `frame_files.headers`."""
-    return frame_files.headers(path, colour=True)
+    with _words():
+        return frame_files.headers(path, colour=True)
 
 
 def open_frame(path: Path, hdu: int = 0, folder: Path | None = None) -> FrameFile:
@@ -135,15 +141,16 @@ def open_frame(path: Path, hdu: int = 0, folder: Path | None = None) -> FrameFil
     found = dict(headers(path))
     number = next(iter(found)) if hdu == 0 else hdu
     if number not in found:
-        raise frame_files.broken(f"HDU {hdu} of {path.name} holds no image", hdu=hdu)
+        raise BadImage(f"HDU {hdu} of {path.name} holds no image", f"it has images in {list(found)}", hdu=hdu)
     header = found[number]
     if path.name.lower().endswith((*tiff.SUFFIXES, *raw_camera.SUFFIXES)):
-        return _unpacked(header, number, frame_files.read_frame(path)[0], folder)
-    with frame_files.opened(path) as hdus:
+        with _words():
+            data, _ = frame_files.read_frame(path)
+        return _unpacked(header, number, data, folder)
+    with _words(), frame_files.opened(path) as hdus:
         marks, bits = _marks(path, hdus, number)
-        is_tiled = any(isinstance(hdu, fits.CompImageHDU) for hdu in (hdus[number], marks))
-        if not is_tiled and not frame_files.is_gzip(path):
-            where, forbidden = (None if hdu is None else _where(path, hdu) for hdu in (hdus[number], marks))
+        where, forbidden = _where(path, hdus[number]), _where(path, marks)
+        if where is not None and (marks is None or forbidden is not None):
             return FrameFile(header, number, where, forbidden, bits)
         data = frame_files.pixels(hdus[number])
         if marks is not None:
@@ -161,12 +168,11 @@ def _unpacked(header: Header, hdu: int, data: NDArray[np.float32], folder: Path 
     return frame
 
 
-def _where(path: Path, hdu: fits.ImageHDU) -> Stored:
-    """Find where the pixels of an image lie in its file."""
-    where = stored.described(path, hdu.header, hdu.fileinfo()["datLoc"])
-    if where is None:
-        raise frame_files.broken(f"{path.name} has pixels of a kind that is not understood", hdu=hdu.name)
-    return where
+def _where(path: Path, hdu: fits.ImageHDU | None) -> Stored | None:
+    """Find where the pixels of an image lie in its file; None if they are packed, or of a kind that must be."""
+    if hdu is None or isinstance(hdu, fits.CompImageHDU) or frame_files.is_gzip(path):
+        return None
+    return stored.described(path, hdu.header, hdu.fileinfo()["datLoc"])
 
 
 def _marks(path: Path, hdus: fits.HDUList, number: int) -> tuple[fits.ImageHDU | None, int]:
@@ -177,8 +183,19 @@ def _marks(path: Path, hdus: fits.HDUList, number: int) -> tuple[fits.ImageHDU |
     # MASK knows what was repaired, DQ does not
     name, bits = ("MASK", 1) if "MASK" in by_name else ("DQ", DO_NOT_USE)
     if by_name[name].shape != hdus[number].shape[-2:]:
-        raise frame_files.broken(f"{path.name}: {name} has another shape than the pixels")
+        raise BadImage(f"{path.name}: {name} has another shape than the pixels", "calibrate the frame again")
     return by_name[name], bits
+
+
+@contextmanager
+def _words() -> Iterator[None]:
+    """Speak of the knobs of step 12 in errors of files that both it and step 11 read."""
+    try:
+        yield
+    except (BadImage, ConfigError) as error:
+        facts = {name: fact for name, fact in error.facts.items() if name != "code"}
+        said, hint = (_KNOB.sub("mosaic.", text) for text in (_CODE.sub("", error.message), error.hint))
+        raise type(error)(said, hint, **facts) from error
 
 
 def _ids(names: Sequence[str]) -> list[str]:
@@ -190,8 +207,8 @@ def _ids(names: Sequence[str]) -> list[str]:
         for brief, name in zip(short, names, strict=True)
     ]
     taken: set[str] = set()
-    for place, name in enumerate(ids):
-        tries = (name if number == 1 else f"{name}_{number}" for number in count_from(1))
+    for place in sorted(range(len(ids)), key=names.__getitem__):
+        tries = (ids[place] if number == 1 else f"{ids[place]}_{number}" for number in count_from(1))
         ids[place] = next(each for each in tries if each.casefold() not in taken)
         taken.add(ids[place].casefold())
     return ids

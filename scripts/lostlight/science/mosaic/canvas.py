@@ -198,7 +198,8 @@ def _too_large(canvas: Canvas, outlines: Mapping[str, Polygon], rules: CanvasRul
     return ConfigError(
         f"the mosaic would have {width} x {height} pixels ({mpx:.0f} million; canvas.max_mpx is {rules.max_mpx:g}): "
         f"{names[first]} and {names[second]} lie {told} apart",
-        hint=f"check the sky solution of {odd}, which is most often wrong, and leave the frame out; "
+        hint=f"most often the {'sky solution' if canvas.is_sky else 'registration'} of one, here {odd}, is wrong: "
+        "look at it, and leave the frame out; "
         "for so wide a field raise mosaic.canvas.max_mpx or mosaic.canvas.scale_arcsec",
         first=names[first],
         second=names[second],

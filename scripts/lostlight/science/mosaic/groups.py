@@ -161,16 +161,13 @@ def _kind(frame: GroupFrame) -> tuple[object, ...]:
 
 def _when(frame: GroupFrame) -> tuple[object, ...]:
     # text and numbers do not compare; what is not known comes last
-    return (
-        frame.time is None,
-        isinstance(frame.time, str),
-        frame.time if frame.time is not None else 0,
-        frame.id,
-    )
+    return frame.time is None, isinstance(frame.time, str), 0 if frame.time is None else frame.time, frame.id
 
 
 def _number(value: float | None) -> tuple[bool, float]:
-    return value is None, value if value is not None else 0.0
+    # not a number is not even equal to itself
+    is_known = value is not None and value == value
+    return not is_known, value if is_known else 0.0
 
 
 def _check_ids(frames: Sequence[GroupFrame]) -> None:
