@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from benches import chain, cosmetic, flat, light, match, night, stack, startup, warp
+from benches import chain, cosmetic, flat, light, match, night, register, stack, startup, warp
 
 BENCHES = {
     "chain": chain.rows,
@@ -21,6 +21,7 @@ BENCHES = {
     "night": night.rows,
     "startup": startup.rows,
     "warp": warp.rows,
+    "register": register.rows,
 }
 
 
