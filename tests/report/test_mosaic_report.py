@@ -207,3 +207,12 @@ def test_show_tells_of_the_mosaic_and_names_its_page(tmp_path, filters):
     assert lines[0].startswith("run run: 4 of 6 frames")
     assert lines[-1].startswith(f"mosaic: {folder}/products/mosaic") and lines[-1].count(".html") == len(filters)
     assert len(lines) == 2
+
+
+def test_the_guide_explains_every_metric(project):
+    text = (project / "docs" / "mosaic.md").read_text()
+    top = [name.rstrip("_") for name in mosaic_report.MosaicReport.model_fields]
+    inner = [*mosaic_report.Frame.model_fields, *mosaic_report.Photometry.model_fields]
+    named = set(re.findall(r"`(\w+)`", text))
+    assert set(top) - named == set()
+    assert set(inner) - {"method", "scope"} - named == set()

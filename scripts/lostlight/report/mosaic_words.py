@@ -49,7 +49,7 @@ _REGISTERED = {
     "wcs": "Every frame came with a sky solution of its own.",
     "stars": "Frames were registered to each other by their stars.",
     "astrometry_net": "Frames were solved by astrometry.net.",
-    "mixed": "Frames without a sky solution were registered by their stars to those that have one.",
+    "stars and wcs": "Frames without a sky solution were registered by their stars to those that have one.",
 }
 
 
