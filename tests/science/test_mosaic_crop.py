@@ -41,6 +41,14 @@ def test_discs_against_scipy(radius):
         np.testing.assert_array_equal(mask, before)
 
 
+def test_bands_of_rows_are_seamless(monkeypatch):
+    mask = blob(7)
+    whole = discs.erode(mask, 3), discs.dilate(mask, 3), discs.closed(mask, 3)
+    monkeypatch.setattr(discs, "_BAND", 5)
+    for found, wanted in zip((discs.erode(mask, 3), discs.dilate(mask, 3), discs.closed(mask, 3)), whole, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
 @given(MASKS, st.sampled_from([0.0, 0.02, 0.1, 0.4]))
 @settings(max_examples=60, deadline=None)
 def test_small_pieces_against_scipy(mask, least):

@@ -5,6 +5,9 @@ from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
 
+_BAND = 512
+"""Rows worked on at once: what is in hand then is small, and stays in the cache."""
+
 
 def erode(mask: Mask, radius_px: int, outside: bool = False) -> Mask:
     """Keep the pixels whose whole disc is set.
@@ -27,18 +30,9 @@ def erode(mask: Mask, radius_px: int, outside: bool = False) -> Mask:
     Row by row of the disc, from the shortest to the longest: a longer run of set pixels is a shorter one grown by a
     pixel at each end, so two comparisons of whole planes serve each radius.
     """
-    r = radius_px
-    ny, nx = mask.shape
-    run = np.pad(mask, r, constant_values=outside)
-    kept = np.ones((ny, nx), bool)
-    reach = 0
-    for dy in range(r, -1, -1):
-        longest = int(np.sqrt(r * r - dy * dy))
-        for step in range(reach + 1, longest + 1):
-            run = _longer(run, mask, step, r, outside)
-        reach = longest
-        for offset in {dy, -dy}:
-            kept &= run[r + offset : r + offset + ny, r : r + nx]
+    kept = np.empty(mask.shape, bool)
+    for y0 in range(0, len(mask), _BAND):
+        kept[y0 : y0 + _BAND] = _eroded_rows(mask, y0, radius_px, outside)
     return kept
 
 
@@ -60,10 +54,21 @@ def closed(mask: Mask, radius_px: int) -> Mask:
     return erode(dilate(room, radius_px), radius_px)[inner]
 
 
-def _longer(run: Mask, mask: Mask, step: int, r: int, outside: bool) -> Mask:
-    """Demand the pixels `step` to the left and right as well."""
-    nx = mask.shape[1]
-    wide = np.pad(mask, ((r, r), (r + step, r + step)), constant_values=outside)
-    run = run & wide[:, : nx + 2 * r]
-    run &= wide[:, 2 * step :]
-    return run
+def _eroded_rows(mask: Mask, y0: int, r: int, outside: bool) -> Mask:
+    """Erode some rows, of which those above and below are seen as well."""
+    ny, nx = min(_BAND, len(mask) - y0), mask.shape[1]
+    seen = mask[max(y0 - r, 0) : y0 + ny + r]
+    beyond = max(r - y0, 0), max(y0 + ny + r - len(mask), 0)
+    wide = np.pad(seen, (beyond, (2 * r, 2 * r)), constant_values=outside)
+    run = wide[:, r : nx + 3 * r].copy()
+    kept = np.ones((ny, nx), bool)
+    reach = 0
+    for dy in range(r, -1, -1):
+        longest = int(np.sqrt(r * r - dy * dy))
+        for step in range(reach + 1, longest + 1):
+            run &= wide[:, r - step : nx + 3 * r - step]
+            run &= wide[:, r + step : nx + 3 * r + step]
+        reach = longest
+        for offset in {dy, -dy}:
+            kept &= run[r + offset : r + offset + ny, r : r + nx]
+    return kept
