@@ -186,6 +186,16 @@ def test_wide_fields_are_mapped_with_equal_areas():
     assert all(np.isfinite(canvas.polygon(*frame)).all() for frame in wide.values())
 
 
+def test_a_frame_whose_corners_see_no_sky_is_held_as_far_as_it_does():
+    wide = sky(30, 40, 1.5, kind="SIN")  # 61 x 97 pixels: the sphere has a radius of 38
+
+    canvas = plan_canvas({"wide": (wide, SHAPE)}, TIGHT)
+
+    polygon = canvas.polygon(wide, SHAPE)
+    assert np.isfinite(polygon).all() and 0 < len(polygon) < 40
+    assert canvas.wcs.wcs.ctype[0] == "RA---ZEA"
+
+
 def test_a_wrong_sky_solution_is_named_before_it_costs_memory():
     frames = mosaic(150, 2) | {"wrong": (sky(150, 14.0), SHAPE)}
 

@@ -69,8 +69,12 @@ class Canvas:
         return cls(wcs, shape, abs(float(header["CDELT2"])) * 3600 if is_sky else None, is_sky)
 
     def polygon(self, wcs: WCS, shape: tuple[int, int]) -> Polygon:
-        """Give the outline of a frame in pixels of the canvas, shape (n, 2), x and y; raises NoWCS if it has none."""
-        return np.stack(to_pixels(self.wcs, *outline(wcs, shape).T), axis=1)
+        """Give the outline of a frame in pixels of the canvas, x and y, shape (n, 2), as far as it has places there.
+
+        Raises NoWCS if it has none.
+        """
+        corners = np.stack(to_pixels(self.wcs, *outline(wcs, shape).T), axis=1)
+        return corners[np.isfinite(corners).all(axis=1)]
 
 
 def plan_canvas(frames: Frames, rules: CanvasRules = CanvasRules()) -> Canvas:
@@ -187,12 +191,11 @@ def _too_large(canvas: Canvas, outlines: Mapping[str, Polygon], rules: CanvasRul
     """Name the two frames that lie farthest apart, and of these the one that is farther from all."""
     names = list(outlines)
     centres = np.stack([_middle(places, is_sky=canvas.is_sky) for places in outlines.values()])
-    farthest = [np.linalg.norm(centres - centre, axis=1) for centre in centres]
-    first = int(np.argmax([distances.max() for distances in farthest]))
-    second = int(np.argmax(farthest[first]))
+    first = int(np.argmax([np.linalg.norm(centres - centre, axis=1).max() for centre in centres]))
+    second = int(np.argmax(np.linalg.norm(centres - centres[first], axis=1)))
     away = np.linalg.norm(centres - np.median(centres, axis=0), axis=1)
     odd = names[max(first, second, key=lambda number: (away[number], number))]
-    apart = float(farthest[first][second])
+    apart = float(np.linalg.norm(centres[first] - centres[second]))
     told = f"{np.degrees(2 * np.arcsin(min(apart / 2, 1))):.3g} degrees" if canvas.is_sky else f"{apart:.0f} pixels"
     (height, width), mpx = canvas.shape, canvas.shape[0] * canvas.shape[1] / 1e6
     return ConfigError(
