@@ -75,7 +75,7 @@ MUTANTS = (
            "width of a run"),
     Mutant("stack/average.py", "if kept.touched.size:", "if not kept.touched.size:", "rejected samples weigh"),
     Mutant("stack/average.py", "np.sqrt(weighed[3] * excess)", "np.sqrt(weighed[3])", "median for the price of a mean"),
-    Mutant("stack/average.py", "weight = n if weights is None", "weight = n if weights is not None", "weight plane"),
+    Mutant("stack/average.py", "n if weights is None else weighed[0]", "n", "weight plane"),
     Mutant("stack/columns.py", "(size + 1) // 2)", "size // 2 + 1)", "upper median of an even number of deviations"),
     Mutant("stack/shrunk.py", "1.495, 1.363", "1.363, 1.495", "factors of three and four"),
     Mutant("stack/shrunk.py", "FREEDOM = 0.37", "FREEDOM = 1.0", "as many degrees of freedom as of a deviation"),
@@ -400,9 +400,9 @@ def check_shrunk_corners(stack):
 
 
 STACK_CHECKS = (
-    check_shrunk, check_shrunk_corners,
     check_medians, check_sorting, check_noise, check_counts, check_weights, check_medians_uncertainty, check_keeping,
     check_twin, check_winsorizing, check_lines_and_replacing, check_entropy, check_survivors,
+    check_shrunk_corners, check_shrunk,
 )  # fmt: skip
 
 
