@@ -88,6 +88,8 @@ class WarpParams(_Levelled):
     """distance of the points where the coordinates are computed; less where that is not exact enough"""
     edge_px: int = Field(4, ge=0, le=500)
     """margin of every frame that is not used"""
+    spikes_sigma: float | None = Field(8, ge=4, le=1000)
+    """pixels that stand out by so many sigma and are sharper than any star are not used; empty keeps them"""
     jacobian: Literal["fixed", "variable", "none"] = "fixed"
     """fluxes kept by one factor for a frame, by the local area of a pixel, or surface brightness kept"""
     pixfrac: float = Field(0.8, gt=0, le=1)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lostlight.core.params import MosaicParams
 from lostlight.core.params.mosaic import WarpParams
@@ -12,6 +13,7 @@ from lostlight.core.step import Unit
 from lostlight.io import mosaic_frames
 from lostlight.science.mosaic.coadd import Level, Placed
 from lostlight.science.mosaic.nodes import Route, route
+from lostlight.science.mosaic.spikes import Rows, without_spikes
 from lostlight.science.mosaic.warp import WarpRules
 from lostlight.science.stack.rule import Rule
 from lostlight.steps.mosaicking import given
@@ -42,9 +44,20 @@ def _placed(
     frame = mosaic_frames.open_frame(path, hdu)
     own, canvas = photometry["frames"][name], places.canvas
     way = route(canvas.wcs, canvas.shape, places.wcs(name, frame.header), frame.shape, params.warp.step_px)
-    level = level_of(photometry, name)
     sigma, weight = np.array(own["sigma"]), np.array(own["weight"])
-    return Placed(frame.rows, frame.shape, frame.n_channels, way, level, sigma, weight, own["blur"])
+    level = level_of(photometry, name)
+    rows = _clean(frame, sigma / (level.gain * flux_factor(way, params.warp)), own["fwhm_px"], way, params.warp)
+    return Placed(rows, frame.shape, frame.n_channels, way, level, sigma, weight, own["blur"])
+
+
+def _clean(
+    frame: mosaic_frames.FrameFile, sigma: NDArray[np.float64], fwhm_px: float | None, way: Route, warp: WarpParams
+) -> Rows:
+    """Give the rows of a frame, spikes left out; `sigma` is that of its own pixels, `fwhm_px` on the canvas."""
+    if warp.spikes_sigma is None:
+        return frame.rows
+    own_px = np.nan if fwhm_px is None else fwhm_px * np.sqrt(way.ratio)
+    return without_spikes(frame.rows, frame.shape, sigma, own_px, warp.spikes_sigma)
 
 
 def level_of(photometry: Mapping[str, Any], name: str) -> Level:
