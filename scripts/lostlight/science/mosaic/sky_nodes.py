@@ -7,13 +7,12 @@ from numpy.typing import NDArray
 
 from lostlight.science.mosaic.star_nodes import Ties
 from lostlight.science.mosaic.stats import Cells, FrameStats
+from lostlight.science.mosaic.thinning import thinned
 
 FLOOR = 0.02
 """Error of a cell beyond its noise, in the noise of a sample: stars that were missed, gradients within the cell."""
 SPARSE = 0.1
 """A cell counts that has this fraction of the samples that cells of its frame have."""
-MOST = 500_000
-"""Observations that are enough: of more cells than that every second, third, … is taken, spread over the canvas."""
 
 
 def sky_ties(stats: Sequence[FrameStats]) -> tuple[Ties, NDArray[np.float64], NDArray[np.int64]]:
@@ -37,9 +36,7 @@ def sky_ties(stats: Sequence[FrameStats]) -> tuple[Ties, NDArray[np.float64], ND
     count : ndarray, shape (m,), int64
         Samples.
     """
-    cells = [_enough(c) for c in _grid(stats)]
-    step = -(-sum(len(c.index) for c in cells) // MOST)
-    cells = [c.only(c.index * 2654435761 % 2**32 // 2**16 % step == 0) for c in cells] if step > 1 else cells
+    cells = thinned([_enough(c) for c in _grid(stats)])
     image = np.concatenate([np.full(len(c.index), k, np.int64) for k, c in enumerate(cells)])
     index, count = (np.concatenate([getattr(c, name) for c in cells]).astype(np.int64) for name in ("index", "count"))
     at = np.concatenate([np.stack([c.u, c.v], axis=1) for c in cells]).astype(np.float64)

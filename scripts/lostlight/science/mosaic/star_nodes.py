@@ -59,7 +59,7 @@ class Ties:
 def star_ties(stats: Sequence[FrameStats], match_px: float) -> Ties:
     """Find the stars that at least two frames saw.
 
-    Stars of different frames are one where they lie within `match_px` of each other, directly or through
+    Stars of different frames are one where they lie within about `match_px` of each other, directly or through
     others; where a frame has two stars in such a group it is not told which is which, and the group is left out.
 
     Parameters
@@ -94,10 +94,14 @@ def star_ties(stats: Sequence[FrameStats], match_px: float) -> Ties:
 
 
 def _groups(xy: NDArray[np.float64], match_px: float) -> NDArray[np.int64]:
-    pairs = cKDTree(xy).query_pairs(match_px, output_type="ndarray")
-    n = len(xy)
+    """Number the groups of positions; those in one small square are joined first, as a star of many frames is."""
+    _, square = np.unique(np.floor(xy / match_px), axis=0, return_inverse=True)
+    square = square.ravel()
+    number = np.bincount(square)
+    middle = np.stack([np.bincount(square, xy[:, k]) / number for k in (0, 1)], axis=1)
+    pairs, n = cKDTree(middle).query_pairs(match_px, output_type="ndarray"), len(middle)
     joined = coo_matrix((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), (n, n))
-    return connected_components(joined, directed=False)[1].astype(np.int64)
+    return connected_components(joined, directed=False)[1].astype(np.int64)[square]
 
 
 def _seen_by_several_once(image: NDArray[np.int64], group: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lostlight.science.mosaic.gram import gram_of_sets
 from lostlight.science.mosaic.star_nodes import Ties
 from lostlight.science.mosaic.stats import Cells, FrameStats
+from lostlight.science.mosaic.thinning import thinned
 
 Doubles = NDArray[np.float64]
 
@@ -46,7 +47,7 @@ def structure_ties(stats: Sequence[FrameStats]) -> Ties:
     """
     n_channels = stats[0].n_channels
     image, y, weight = [], [], []
-    cells = [_full(s.fine) for s in stats]
+    cells = thinned([_full(s.fine) for s in stats])
     for i, j in partners([c.index for c in cells]):
         ratios = [contrast(*common(cells[i], cells[j], channel)) for channel in range(n_channels)]
         if any(ratios):
@@ -120,7 +121,7 @@ def contrast(x: Doubles, y: Doubles, vx: Doubles, vy: Doubles, at: Doubles) -> R
     """
     if len(x) < FEWEST_CELLS:
         return None
-    plane = np.column_stack([np.ones(len(x)), at - at.mean(0)])
+    plane = np.column_stack([np.ones(len(x)), (at - at.mean(0)) / max(np.ptp(at), 1)])
     beta, weight = float(np.sqrt(np.median(vy) / np.median(vx))), np.ones(len(x))
     for _ in range(ROUNDS):
         w = weight / (vy + beta**2 * vx)
@@ -142,9 +143,8 @@ def contrast(x: Doubles, y: Doubles, vx: Doubles, vy: Doubles, at: Doubles) -> R
 
 
 def _without(plane: Doubles, values: Doubles, w: Doubles) -> Doubles:
-    root = np.sqrt(w)
-    fit, *_ = np.linalg.lstsq(plane * root[:, None], (values - values.mean()) * root, rcond=None)
-    return values - values.mean() - plane @ fit
+    weighted, rest = plane.T * w, values - values.mean()
+    return rest - plane @ (np.linalg.pinv(weighted @ plane, hermitian=True) @ (weighted @ rest))
 
 
 def _deming(dx: Doubles, dy: Doubles, w: Doubles, noise_x: float, noise_y: float) -> tuple[float, float] | None:
