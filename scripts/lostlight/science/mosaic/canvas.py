@@ -66,7 +66,7 @@ class Canvas:
         wcs = WCS(Header([card for card in header.cards if not card.keyword.startswith("NAXIS")]))
         shape = int(header["NAXIS2"]), int(header["NAXIS1"])
         is_sky = bool(wcs.has_celestial)
-        return cls(wcs, shape, abs(float(header["CDELT2"])) * 3600 if is_sky else None, is_sky)
+        return cls(wcs, shape, _rounded(float(header["CDELT2"]) * 3600, 10) if is_sky else None, is_sky)
 
     def polygon(self, wcs: WCS, shape: tuple[int, int]) -> Polygon:
         """Give the outline of a frame in pixels of the canvas, x and y, shape (n, 2), as far as it has places there.
@@ -102,12 +102,13 @@ def plan_canvas(frames: Frames, rules: CanvasRules = CanvasRules()) -> Canvas:
     is_sky = _is_sky(ordered)
     outlines = {name: _outline_of(name, *frame) for name, frame in ordered.items()}
     places = np.concatenate(list(outlines.values()))
-    scale = float(np.median([pixel_size(*frame) for frame in ordered.values()]))
+    # sides of single pixels are known to ten digits
+    scale = _rounded(float(np.median([pixel_size(*frame) for frame in ordered.values()])), 10)
     if is_sky:
         probe = _on_the_sky(places, rules.scale_arcsec or scale)
     else:
         # the lower left corner of the reference frame, so that the grids agree where they are not turned
-        probe = _grid(Header(), (-0.5, -0.5), (_rounded(scale), _rounded(scale)))
+        probe = _grid(Header(), (-0.5, -0.5), (scale, scale))
     points = np.stack(to_pixels(Canvas.of(probe).wcs, *places.T), axis=1)
     # the reference point is pixel 0 of FITS, -1 of zero-based ones
     points = points[np.isfinite(points).all(axis=1)] + 1
@@ -199,7 +200,7 @@ def _too_large(canvas: Canvas, outlines: Mapping[str, Polygon], rules: CanvasRul
     told = f"{np.degrees(2 * np.arcsin(min(apart / 2, 1))):.3g} degrees" if canvas.is_sky else f"{apart:.0f} pixels"
     (height, width), mpx = canvas.shape, canvas.shape[0] * canvas.shape[1] / 1e6
     return ConfigError(
-        f"the mosaic would have {width} x {height} pixels ({mpx:.0f} million; canvas.max_mpx is {rules.max_mpx:g}): "
+        f"the mosaic would have {width} x {height} pixels ({mpx:.1f} million; mosaic.canvas.max_mpx is {rules.max_mpx:g}): "
         f"{names[first]} and {names[second]} lie {told} apart",
         hint=f"most often the {'sky solution' if canvas.is_sky else 'registration'} of one, here {odd}, is wrong: "
         "look at it, and leave the frame out; "
@@ -217,6 +218,6 @@ def _middle(places: Polygon, *, is_sky: bool) -> NDArray[np.float64]:
     return mean_direction(unit_vectors(places)) if is_sky else places.mean(axis=0)
 
 
-def _rounded(value: float) -> float:
+def _rounded(value: float, digits: int = 13) -> float:
     """Round to what a card of 20 characters holds, so that a header is read back as it was written."""
-    return float(f"{value:.13g}")
+    return float(f"{value:.{digits}g}")
