@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-SMALL = 64 << 20
+SMALL = 16 << 20
 """Bytes that are kept in memory."""
 
 

@@ -200,7 +200,7 @@ def _too_large(canvas: Canvas, outlines: Mapping[str, Polygon], rules: CanvasRul
     told = f"{np.degrees(2 * np.arcsin(min(apart / 2, 1))):.3g} degrees" if canvas.is_sky else f"{apart:.0f} pixels"
     (height, width), mpx = canvas.shape, canvas.shape[0] * canvas.shape[1] / 1e6
     return ConfigError(
-        f"the mosaic would have {width} x {height} pixels ({mpx:.1f} million; mosaic.canvas.max_mpx is {rules.max_mpx:g}): "
+        f"the mosaic would have {width} x {height} pixels, {mpx:.1f} million of at most {rules.max_mpx:g}: "
         f"{names[first]} and {names[second]} lie {told} apart",
         hint=f"most often the {'sky solution' if canvas.is_sky else 'registration'} of one, here {odd}, is wrong: "
         "look at it, and leave the frame out; "
