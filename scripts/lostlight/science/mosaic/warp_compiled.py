@@ -3,6 +3,8 @@
 No fast-math: an addition stays where it is written, and is not merged with a multiplication.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -133,26 +135,21 @@ def to_edge(x: float, y: float, ny: int, nx: int, edge: int) -> float:
     return min(min(x + 0.5, (nx - 0.5) - x), min(y + 0.5, (ny - 0.5) - y)) - edge
 
 
-def adder(n: int):
-    """Make the sum of n by n pixels by their weights."""
+@compiled
+def add_up(plane: np.ndarray, row: int, column: int, along_y: np.ndarray, along_x: np.ndarray, n: int) -> np.float32:
+    """Sum n by n pixels by their weights."""
     before = n // 2 - 1
-
-    @compiled
-    def add_up(plane, row, column, along_y, along_x):
-        total = np.float32(0)
-        for j in range(n):
-            line = np.float32(0)
-            for i in range(n):
-                line += along_x[i] * np.float32(plane[row - before + j, column - before + i])
-            total += along_y[j] * line
-        return total
-
-    return add_up
+    total = np.float32(0)
+    for j in range(n):
+        line = np.float32(0)
+        for i in range(n):
+            line += along_x[i] * np.float32(plane[row - before + j, column - before + i])
+        total += along_y[j] * line
+    return total
 
 
-def looper(n: int):
-    """Make the loop over the pixels of a window for a kernel of n taps along each axis."""
-    add_up, made_up_for = adder(n), n == 6
+def looper(n: int) -> Callable[..., None]:
+    """Make the loop over the pixels of a window for a kernel of n taps along each axis, which unrolls its sums."""
 
     @compiled
     def loop(
@@ -185,10 +182,10 @@ def looper(n: int):
                 area = cell_area(x, y, node, cells[u], rests[u], t, step) if by_area else 1.0
                 by = np.float32(area * factor)
                 kept = ONE
-                if has_bad and made_up_for:
-                    kept = ONE - add_up(bad, row, column, along_y, along_x)
+                if has_bad and n == 6:
+                    kept = ONE - add_up(bad, row, column, along_y, along_x, n)
                 for c in range(len(data)):
-                    data[c, v, u] = add_up(image[c], row, column, along_y, along_x) / kept * by
+                    data[c, v, u] = add_up(image[c], row, column, along_y, along_x, n) / kept * by
                 weight[v, u] = fade(to_edge(px, py, ny, nx, edge), feather)
 
     return loop
