@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lostlight.core.errors import ConfigError
-from lostlight.science.stack import compiled, engine
+from lostlight.science.stack import compiled_sums, engine
 from lostlight.science.stack.columns import deviation
 from lostlight.science.stack.combine import combine
 from lostlight.science.stack.rule import Rule
@@ -440,7 +440,7 @@ def test_the_deviation_is_the_median_of_deviations():
         for part in (slice(None), n == n_frames):
             args = columns[:, part].copy(), n[part].copy(), middle[part].copy(), run[part].copy(), result[part].copy()
             if args[1].size:
-                compiled.deviations.py_func(*args)
+                compiled_sums.deviations.py_func(*args)
                 assert args[4].tobytes() == deviation(*args[:3]).tobytes()
 
 
@@ -454,7 +454,7 @@ def test_weighing_is_the_same_with_and_without_a_compiler():
         expected = engine.NUMPY.weigh(x, weights, noises, centre)
         sums = tuple(np.zeros(30) for _ in range(4))
         with np.errstate(all="ignore"):
-            compiled.add_weighted.py_func(x, weights, noises, centre, *sums)
+            compiled_sums.add_weighted.py_func(x, weights, noises, centre, *sums)
         for one, other, name in zip(sums, expected, ("whole", "first", "squares", "variance"), strict=True):
             assert one.tobytes() == other.tobytes(), name
         np.testing.assert_allclose(expected[0], np.where(x < np.inf, weights, 0).sum(axis=0))
