@@ -349,6 +349,13 @@ def test_the_real_tiles_of_m17(shared_data):
     assert frame.shape == (1024, 512) and frame.header["MAGZP"] > 10
 
 
+def test_planes_without_a_name_are_known_by_their_lack_of_a_sky(shared_data):
+    path = shared_data / "kbmod-small" / "000000.fits.gz"  # science, mask and variance
+
+    assert [hdu for hdu, _ in mosaic_frames.headers(path)] == [1]
+    same(mosaic_frames.open_frame(path).rows(), fits.getdata(path, 1)[np.newaxis])
+
+
 def test_a_real_frame_of_decam_with_its_distortion(shared_data):
     path = next((shared_data / "decam-testcase6" / "images").rglob("*ooi*.fits*"))
 

@@ -112,9 +112,14 @@ def duplicates(paths: Iterable[Path]) -> list[list[Path]]:
 
 
 def headers(path: Path) -> list[tuple[int, Header]]:
-    """Read the header of every image in a file, of one plane or three, by HDU; see `frame_files.headers`."""
+    """Read the header of every image in a file, of one plane or three, by HDU; see `frame_files.headers`.
+
+    Where some of several images have a sky solution, the others are taken for planes that belong to them: masks and
+    variances often have no name.
+    """
     with _words():
-        return frame_files.headers(path, colour=True)
+        found = frame_files.headers(path, colour=True)
+    return [(hdu, header) for hdu, header in found if "CTYPE1" in header] or found
 
 
 def open_frame(path: Path, hdu: int = 0, folder: Path | None = None) -> FrameFile:
