@@ -13,6 +13,8 @@ MEDIAN_VARIANCE = 1.57
 """Variance of a median of n samples: this over n, times theirs."""
 _ROUGH = 3
 """Slopes between cells are told well enough by every so manieth pixel."""
+_CURVED = 0.5
+"""Part of itself by which the slope of the sky may change within a cell."""
 _GOLDEN = (5**0.5 - 1) / 2
 
 Float = NDArray[np.float64]
@@ -163,7 +165,8 @@ def _slopes(level: Float, variance: Float, grid: Grid) -> tuple[Float, Float]:
         run = place[after] - place[before]
         run = np.where(run > 0, run, np.inf)
         found[axis] = (level[after] - level[before]) / run
-        doubt += (variance[after] + variance[before]) * ((_middles(grid)[axis] - place) / run) ** 2
+        way = _middles(grid)[axis] - place
+        doubt += (variance[after] + variance[before]) * (way / run) ** 2 + (_CURVED * found[axis] * way) ** 2
     return found, doubt
 
 
