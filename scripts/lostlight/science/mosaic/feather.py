@@ -1,5 +1,7 @@
 """How a frame fades in from its edge: weights change smoothly across it, data never change."""
 
+from typing import Any
+
 from lostlight.core.errors import ConfigError
 
 SHARE = 0.03
@@ -23,7 +25,7 @@ def feather_width(feather_px: float | None, frame_shape: tuple[int, int]) -> flo
     return float(feather_px)
 
 
-def feather(distance, width: float, xp):
+def feather(distance: Any, width: float, xp: Any) -> Any:
     """Turn distances from the edge into weights: smootherstep, r^3 (6 r^2 - 15 r + 10).
 
     Parameters

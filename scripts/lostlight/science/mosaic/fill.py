@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Places = tuple[NDArray[np.int64], ...]
 MEDIAN, STRIDES = 2, (1, 2, 4, 8)
 """Half a side of the square whose median is taken, and the steps in which the nearest value is then looked for."""
 REACH = MEDIAN + sum(STRIDES)
@@ -32,7 +33,7 @@ def fill(image: Floats, bad: NDArray[np.bool_]) -> None:
         _spread(plane)
 
 
-def _medians(plane: Floats, at: tuple[NDArray, NDArray]) -> Floats:
+def _medians(plane: Floats, at: Places) -> Floats:
     """Take the median of the finite pixels of the square around each place; NaN where there are none."""
     padded = np.pad(plane, MEDIAN, constant_values=np.nan)
     side = range(2 * MEDIAN + 1)
@@ -54,7 +55,7 @@ def _spread(plane: Floats) -> None:
     plane[left] = 0
 
 
-def _take(plane: Floats, left: tuple[NDArray, NDArray], axis: int, shift: int) -> tuple[NDArray, NDArray]:
+def _take(plane: Floats, left: Places, axis: int, shift: int) -> Places:
     """Give each place the value beside it, and give back the places that are still without one."""
     source = list(left)
     source[axis] = np.clip(left[axis] + shift, 0, plane.shape[axis] - 1)

@@ -4,7 +4,7 @@
 same bits.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +81,7 @@ def gather(patch: Patch, x: Doubles, y: Doubles, window: Window, step: int, spec
     return data, weight
 
 
-def gather_at(patch: Patch, x, y, area, spec: Spec, xp):
+def gather_at(patch: Patch, x: Any, y: Any, area: Any, spec: Spec, xp: Any) -> Any:
     """Resample a piece of a frame at given positions.
 
     Parameters
@@ -122,7 +122,7 @@ def gather_at(patch: Patch, x, y, area, spec: Spec, xp):
     return data, xp.reshape(xp.where(inside, weight, xp.asarray(0.0, dtype=xp.float32)), shape)
 
 
-def usable(x, y, spec: Spec, xp):
+def usable(x: Any, y: Any, spec: Spec, xp: Any) -> Any:
     """Say whose nearest pixel lies inside the margin of the frame, and how far all are from that margin."""
     ny, nx = spec.frame_shape
     column, row, edge = xp.floor(x + 0.5), xp.floor(y + 0.5), spec.edge_px
@@ -131,13 +131,13 @@ def usable(x, y, spec: Spec, xp):
     return inside, near - float(edge)
 
 
-def _split(x, xp):
+def _split(x: Any, xp: Any) -> Any:
     """Divide a position into the pixel before it and what is left."""
     whole = xp.floor(x)
     return xp.astype(whole, xp.int64), x - whole
 
 
-def _weights(left, kernel: str, xp):
+def _weights(left: Any, kernel: str, xp: Any) -> Any:
     """Look up the weights of the taps along one axis."""
     rows = xp.asarray(table(kernel))
     n = rows.shape[1]
@@ -150,7 +150,7 @@ def _weights(left, kernel: str, xp):
     return [a + g * (b - a) for a, b in zip(low, high, strict=True)]
 
 
-def _sum(flat, at, width: int, weights, xp):
+def _sum(flat: Any, at: Any, width: int, weights: Any, xp: Any) -> Any:
     """Add up pixels by their weights, row by row."""
     along_x, along_y = weights
     first = len(along_x) // 2 - 1
@@ -164,13 +164,13 @@ def _sum(flat, at, width: int, weights, xp):
     return total
 
 
-def _trusted(bad, at, width: int, s, t, most: float, xp):
+def _trusted(bad: Any, at: Any, width: int, s: Any, t: Any, most: float, xp: Any) -> Any:
     """Say where no more than a share of the bilinear weight lies on bad pixels."""
     s, t = xp.astype(s, xp.float32), xp.astype(t, xp.float32)
     return _sum(bad, at, width, ([1.0 - s, s], [1.0 - t, t]), xp) <= xp.asarray(most, dtype=xp.float32)
 
 
-def _planes(patch: Patch, bad, at, left, kernel: str, xp):
+def _planes(patch: Patch, bad: Any, at: Any, left: Any, kernel: str, xp: Any) -> Any:
     """Sum each colour; Lanczos goes without bad pixels, and what is missing is made up for."""
     weights = [_weights(each, kernel, xp) for each in left]
     width = patch.data.shape[2]
@@ -181,7 +181,7 @@ def _planes(patch: Patch, bad, at, left, kernel: str, xp):
     return [each / kept for each in sums]
 
 
-def _factor(area, spec: Spec, xp):
+def _factor(area: Any, spec: Spec, xp: Any) -> Any:
     if area is None:
         return xp.asarray(spec.factor, dtype=xp.float32)
     return xp.astype(xp.reshape(area, (-1,)) * spec.factor, xp.float32)

@@ -1,7 +1,7 @@
 """The piece of a frame that a window of the canvas needs, ready for its kernel."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +56,7 @@ def patch(rows: Rows, frame_shape: tuple[int, int], y: Span, x: Span, kernel: st
     """
     (top, bottom), (left, right) = (_around(span, n) for span, n in zip((y, x), frame_shape, strict=True))
     image = np.array(rows(top, bottom)[:, :, left:right], np.float32)
-    bad = ~np.isfinite(image).all(axis=0)
+    bad = np.asarray(~np.isfinite(image).all(axis=0))
     if kernel == "lanczos3":
         image[:, bad] = 0
     elif bad.any():
@@ -83,5 +83,5 @@ def _mirror(at: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     return np.where(at < n, at, 2 * (n - 1) - at)
 
 
-def _pick(image: NDArray, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray:
+def _pick(image: NDArray[Any], rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[Any]:
     return np.ascontiguousarray(image[..., rows, :][..., columns])

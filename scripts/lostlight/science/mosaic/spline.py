@@ -5,6 +5,8 @@ The inverse of the spline's samples 1/6, 4/6, 1/6 is an exponential on both side
 coefficient a matter of its surroundings alone: the same bits whatever part of an image is filtered.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,14 +16,14 @@ REACH = 12
 
 def _inverse() -> NDArray[np.float32]:
     c = np.sqrt(3) * (np.sqrt(3) - 2) ** np.arange(REACH + 1)
-    return (c / (c[0] + 2 * c[1:].sum())).astype(np.float32)
+    return np.asarray(c / (c[0] + 2 * c[1:].sum()), np.float32)
 
 
 INVERSE = _inverse()
 """Factor of a pixel and of those at distance 1 to 12 on both sides; they add up to 1."""
 
 
-def coefficients(image, xp=np):
+def coefficients(image: Any, xp: Any = np) -> Any:
     """Filter an image for the cubic kernel.
 
     Parameters
@@ -38,7 +40,7 @@ def coefficients(image, xp=np):
     return _along_x(_along_y(image, xp), xp)
 
 
-def _along_y(image, xp):
+def _along_y(image: Any, xp: Any) -> Any:
     n = image.shape[1] - 2 * REACH
     total = xp.asarray(INVERSE[0]) * image[:, REACH : REACH + n, :]
     for k in range(1, REACH + 1):
@@ -48,7 +50,7 @@ def _along_y(image, xp):
     return total
 
 
-def _along_x(image, xp):
+def _along_x(image: Any, xp: Any) -> Any:
     n = image.shape[2] - 2 * REACH
     total = xp.asarray(INVERSE[0]) * image[:, :, REACH : REACH + n]
     for k in range(1, REACH + 1):

@@ -36,7 +36,7 @@ def table(kernel: str) -> NDArray[np.float32]:
     n = {"cubic": 4, "lanczos3": 6}.get(kernel, 2)
     distance = abs(t - (np.arange(n) - n // 2 + 1))
     weights = {"cubic": _spline, "lanczos3": _lanczos}.get(kernel, _triangle)(distance)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
 def _spline(d: NDArray[np.float64]) -> NDArray[np.float64]:
