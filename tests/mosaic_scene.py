@@ -1,15 +1,22 @@
 """Simulated mosaics taken through the science of step 12, for tests that compare what comes out with the truth.
 
 `levelled(seed, **knobs)` measures, places and levels the frames of `lostlight.sim.mosaics.scene(seed, **knobs)`;
-`mosaic(...)` combines them. Both are done once for a set of arguments in a session.
+`mosaic(...)` combines them. Both are done once for a set of arguments in a session. `step(...)` runs the whole step on
+files.
 """
 
+import json
 from dataclasses import dataclass
 from functools import cache, cached_property
+from pathlib import Path
 
 import numpy as np
+from astropy.io import fits
+from astropy.io.fits import Header
 from astropy.wcs import WCS
 
+from lostlight import chain
+from lostlight.core import config as configuration
 from lostlight.science.mosaic.canvas import Canvas, CanvasRules, plan_canvas
 from lostlight.science.mosaic.coadd import Coadded, Level, Placed, coadd
 from lostlight.science.mosaic.footprint import pixel_size
@@ -176,3 +183,36 @@ def _stats(frame: SimFrame, m: Measured, wcs: WCS, canvas: Canvas, way: Route, r
 
 def _rows(data: np.ndarray):
     return lambda y0, y1: data[:, y0:y1]
+
+
+@dataclass(frozen=True)
+class Product:
+    """A mosaic as step 12 wrote it."""
+
+    header: Header
+    sci: np.ndarray
+    wht: np.ndarray
+    metrics: dict
+
+    @property
+    def wcs(self) -> WCS:
+        """Of the two axes of the picture."""
+        return WCS(self.header, naxis=2)
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Reason by frame."""
+        return {frame["id"]: frame["reason"] for frame in self.metrics["rejected"]}
+
+
+def step(run: Path, frames: Path | str, **settings) -> dict[str, Product]:
+    """Run step 12 on a folder of frames; gives its mosaics by name."""
+    config = configuration.check({"mosaic": {"frames": str(frames), **settings}})
+    list(chain.walk(config, run, steps=("12_mosaic",)))
+    folder, found = run / "12_mosaic/products", {}
+    for path in sorted(folder.glob("*.metrics.json")):
+        name = path.name.removesuffix(".metrics.json")
+        with fits.open(folder / f"{name}.fits") as hdus:
+            planes = [hdu.data.astype(float).reshape(-1, *hdu.data.shape[-2:]) for hdu in hdus[:2]]
+            found[name] = Product(hdus[0].header.copy(), *planes, json.loads(path.read_bytes()))
+    return found

@@ -150,7 +150,10 @@ def test_every_term_is_explained(page):
         ({"mode": "sds"}, "mosaic.plan"),
         ({"components": 3}, "tie their levels together"),
         ({"canvas": {"shape": (9, 9), "is_sky": False}}, "mosaic.registration.solve: auto"),
-        ({"photometry": {"overlap_residual_sigma": {"max": 0.4, "rms": 0.2}}}, "mosaic.photometry.sky_order: 2"),
+        (
+            {"photometry": {"n_pairs": 1, "overlap_residual_sigma": {"max": 0.4, "rms": 0.2}}},
+            "mosaic.photometry.sky_order: 2",
+        ),
     ],
 )
 def test_what_to_do_next_follows_from_what_was_found(change, said):
@@ -178,6 +181,18 @@ def test_the_map_of_gains_shows_tiles_of_a_grid_and_else_frames(told):
     level = {**grid, "lots": [{**lot, "gain": [1.0]} for lot in grid["lots"]]}
     assert "9 footprints on the canvas" in mosaics.gains(level)
     assert "0 footprints on the canvas" in mosaics.gains({**level, "frames": []})
+
+
+def test_the_map_of_gains_shows_the_mosaic_and_not_all_of_a_canvas_for_other_filters(told):
+    wide = {**told, "canvas": {**told["canvas"], "shape": [60000, 50000]}}
+    assert mosaics.gains(wide) == mosaics.gains(told)
+
+
+def test_where_nothing_overlaps_nothing_is_said_to_agree(told):
+    found = {**told["photometry"], "n_pairs": 0, "pairs": [], "overlap_residual_sigma": {"max": 0.0, "rms": 0.0}}
+    alone = {**told, "photometry": found}
+    assert "agree" not in mosaic.sentence(alone) and mosaic.headline(alone)["overlap_residual_max_sigma"] is None
+    assert "nothing overlaps" in html(alone, {})
 
 
 def test_overlaps_that_agree_exactly_or_are_not_known_can_be_drawn(told):

@@ -3,7 +3,7 @@ rule step12:
     input:
         own=given(settings.mosaic.plan),
         frames=stacked,
-        calibrated=[] if settings.mosaic.frames else ["<run>/11_calibrate/manifest.json"],
+        calibrated=lights(),
     output:
         "<run>/12_mosaic/manifest.json",
     log:

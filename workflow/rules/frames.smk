@@ -21,6 +21,11 @@ def files_of(frames):
     return [str(path) for path in files if path.is_file() and "{" not in str(path)] if frames else []
 
 
+def lights():
+    """The manifest of the calibrated frames, where they are what is joined."""
+    return [] if settings.mosaic.frames else ["<run>/11_calibrate/manifest.json"]
+
+
 def own_frames():
     """The manifests of what is done to own frames."""
     return collect("<run>/{step}/manifest.json", step=lostlight_config.frame_steps(settings))

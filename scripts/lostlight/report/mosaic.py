@@ -8,7 +8,7 @@ from lostlight.core.errors import Fact
 
 def headline(metrics: Mapping[str, Any]) -> dict[str, Fact]:
     """Give the numbers that stand for a mosaic, for a manifest and for the report of the survey."""
-    residual = metrics["photometry"]["overlap_residual_sigma"]
+    left = residual(metrics)
     height, width = size(metrics)
     return {
         "n_frames": metrics["n_frames"],
@@ -18,8 +18,8 @@ def headline(metrics: Mapping[str, Any]) -> dict[str, Fact]:
         "height_px": height,
         "covered_px": metrics["canvas"]["covered_px"],
         "rejected_fraction": metrics["combine"]["rejected_fraction"],
-        "overlap_residual_max_sigma": residual["max"],
-        "overlap_residual_rms_sigma": residual["rms"],
+        "overlap_residual_max_sigma": left["max"],
+        "overlap_residual_rms_sigma": left["rms"],
         "n_components": metrics["components"],
         "n_warnings": len(metrics["warnings"]),
     }
@@ -29,6 +29,12 @@ def size(metrics: Mapping[str, Any]) -> tuple[int, int]:
     """Give rows and columns of the mosaic as it was written: those of the crop, or of the whole canvas."""
     crop = metrics["canvas"]["crop"]
     return tuple(crop[2:]) if crop else tuple(metrics["canvas"]["shape"])
+
+
+def residual(metrics: Mapping[str, Any]) -> Mapping[str, float | None]:
+    """Give the largest and the root mean square difference of the overlaps; None where nothing overlaps."""
+    found = metrics["photometry"]
+    return found["overlap_residual_sigma"] if found["n_pairs"] else {"max": None, "rms": None}
 
 
 def sentence(metrics: Mapping[str, Any]) -> str:
@@ -54,7 +60,7 @@ def _grouped(metrics: Mapping[str, Any]) -> str:
 
 def _agreement(metrics: Mapping[str, Any]) -> list[str]:
     """Say how well the overlaps agree, and whether there are parts that nothing ties together."""
-    worst, parts = metrics["photometry"]["overlap_residual_sigma"]["max"], metrics["components"]
+    worst, parts = residual(metrics)["max"], metrics["components"]
     said = [] if worst is None else [f"Overlaps agree to {worst:.2g} σ of a pixel."]
     return [*said, f"It falls into {parts} parts that share no pixel."] if parts > 1 else said
 

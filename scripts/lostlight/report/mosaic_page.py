@@ -52,6 +52,7 @@ def html(
             m=metrics,
             size=mosaic.size(metrics),
             sentence=mosaic.sentence(metrics),
+            residual=mosaic.residual(metrics),
             noun={"sds": "lot", "grid": "tile"}.get(metrics["mode"], "lot"),
             troubles=troubles(metrics["warnings"]),
             pictures={

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lostlight.report.calibration_words import number
+from lostlight.report.mosaic import residual
 
 GLOSSARY: dict[str, tuple[str, str]] = {
     "frame": ("frame", "One calibrated exposure. Every raw pixel of it is resampled once, straight onto the canvas."),
@@ -109,6 +110,6 @@ def what_next(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _is_seamed(metrics: Mapping[str, Any]) -> bool:
-    worst = metrics["photometry"]["overlap_residual_sigma"]["max"]
+    worst = residual(metrics)["max"]
     order = metrics["params"].get("photometry", {}).get("sky_order", 1)
     return worst is not None and worst > _SEAM_SIGMA and order <= 1

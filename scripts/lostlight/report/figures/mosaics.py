@@ -28,9 +28,10 @@ def gains(metrics: Mapping[str, Any]) -> str:
         Content of ``metrics.json``.
     """
     names, outlines, values = _footprints(metrics)
-    height, width = metrics["canvas"]["shape"]
+    (x0, y0), (x1, y1) = _seen(metrics, outlines)
+    width, height = x1 - x0, y1 - y0
     figure, axes = style.canvas(min(max(3.6 * height / max(width, 1), 2.2), 4.6))
-    axes.set(xlim=(0, width), ylim=(0, height), aspect="equal")
+    axes.set(xlim=(x0, x1), ylim=(y0, y1), aspect="equal")
     axes.locator_params(nbins=5)
     style.thousands(axes, "x")
     style.thousands(axes)
@@ -39,11 +40,8 @@ def gains(metrics: Mapping[str, Any]) -> str:
         _coloured(figure, axes, outlines, values)
         _name(axes, names, outlines, (height, width))
     if crop := metrics["canvas"]["crop"]:
-        y0, x0, rows, columns = crop
-        axes.plot(
-            np.array([0, columns, columns, 0, 0]) + x0, np.array([0, 0, rows, rows, 0]) + y0,
-            color=style.INK, linewidth=0.9, linestyle=(0, (4, 2)), label="mosaic as cropped",
-        )  # fmt: skip
+        rim = _box(crop)[[0, 1, 2, 3, 0]]
+        axes.plot(*rim.T, color=style.INK, linewidth=0.9, linestyle=(0, (4, 2)), label="mosaic as cropped")
         style.legend(axes, 1)
     between = f", gains from {values.min():.3f} to {values.max():.3f}" if len(outlines) else ""
     return style.svg(figure, "gains", f"{len(outlines)} footprints on the canvas{between}")
@@ -142,6 +140,15 @@ def _footprints(metrics: Mapping[str, Any]) -> tuple[list[str], list[NDArray[np.
     ]  # fmt: skip
     known = [each for each in found if np.isfinite(each[2]) and np.isfinite(each[1]).all()]
     return [each[0] for each in known], [each[1] for each in known], np.array([each[2] for each in known])
+
+
+def _seen(metrics: Mapping[str, Any], outlines: Sequence[NDArray]) -> NDArray[np.float64]:
+    """Give the corners of what is to be seen: frames of other filters may have made the canvas much larger."""
+    crop = metrics["canvas"]["crop"]
+    shown = [*outlines, *([_box(crop)] if crop else [])] or [_box((0, 0, *metrics["canvas"]["shape"]))]
+    corners = np.concatenate(shown)
+    margin = 0.02 * np.ptp(corners, axis=0).max()
+    return np.array([corners.min(axis=0) - margin, corners.max(axis=0) + margin])
 
 
 def _box(window: Sequence[int]) -> NDArray[np.float64]:

@@ -72,7 +72,8 @@ def partners(
     np.fill_diagonal(shared, 0)
     n = len(sets)
     pairs = set()
-    spread = (np.arange(n)[:, None] + np.arange(n)) * 2654435761 % 2**32
+    ranks = np.arange(1, n + 1)
+    spread = ranks[:, None] * ranks * 2654435761 % 2**32
     for i in range(n):
         others = np.flatnonzero(shared[i] >= fewest)
         order = np.lexsort((others, spread[i, others], -shared[i, others]))
@@ -122,7 +123,7 @@ def contrast(x: Doubles, y: Doubles, vx: Doubles, vy: Doubles, at: Doubles) -> R
     if len(x) < FEWEST_CELLS:
         return None
     plane = np.column_stack([np.ones(len(x)), (at - at.mean(0)) / max(np.ptp(at), 1)])
-    beta, weight = float(np.sqrt(np.median(vy) / np.median(vx))), np.ones(len(x))
+    beta, weight = float(np.sqrt(np.median(vy) / np.median(vx))), _usual(x) * _usual(y)
     for _ in range(ROUNDS):
         w = weight / (vy + beta**2 * vx)
         dx, dy = _without(plane, x, w), _without(plane, y, w)
@@ -140,6 +141,12 @@ def contrast(x: Doubles, y: Doubles, vx: Doubles, vy: Doubles, at: Doubles) -> R
     n = weight.sum() - plane.shape[1]
     variance = (noise * signal + noise_x * noise_y) / (beta**2 * signal**2 * n) * max(scale, 1) ** 2
     return Ratio(float(np.log(beta)), variance + FLOOR**2)
+
+
+def _usual(values: Doubles) -> Doubles:
+    """Weights to begin with, so that a trail or a bright star does not set the slope that it is judged by."""
+    off = np.abs(values - np.median(values))
+    return np.minimum(1, 3 * 1.4826 * np.median(off) / np.maximum(off, 1e-30)) ** 2
 
 
 def _without(plane: Doubles, values: Doubles, w: Doubles) -> Doubles:
