@@ -152,7 +152,7 @@ def test_every_term_is_explained(page):
         ({"canvas": {"shape": (9, 9), "is_sky": False}}, "mosaic.registration.solve: auto"),
         (
             {"photometry": {"n_pairs": 1, "overlap_residual_sigma": {"max": 0.4, "rms": 0.2}}},
-            "mosaic.photometry.sky_order: 2",
+            "sky_order: 2",
         ),
     ],
 )
@@ -186,6 +186,17 @@ def test_the_map_of_gains_shows_tiles_of_a_grid_and_else_frames(told):
 def test_the_map_of_gains_shows_the_mosaic_and_not_all_of_a_canvas_for_other_filters(told):
     wide = {**told, "canvas": {**told["canvas"], "shape": [60000, 50000]}}
     assert mosaics.gains(wide) == mosaics.gains(told)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "ticks"),
+    [((16268, 36285), {"16,000", "36,000"}), ((3000, 70000), {"5,000", "20,000"}), ((900, 900), {"900"})],
+)
+def test_ticks_of_the_overlaps_are_few_and_can_be_read(told, pixels, ticks):
+    pairs = [{"a": "a", "b": "b", "pixels": n, "before": 3.0, "after": 0.1, "sigma": 0.02} for n in pixels]
+    drawn = mosaics.overlaps({**told, "photometry": {**told["photometry"], "pairs": pairs}})
+    shown = set(re.findall(r">\s*([\d,]{3,})</text>", drawn))
+    assert ticks <= shown and len(shown) <= 5
 
 
 def test_where_nothing_overlaps_nothing_is_said_to_agree(told):

@@ -7,15 +7,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import Normalize
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from lostlight.report import style
 
 MAX_LABELS = 30
 """More footprints than this carry no names."""
-_LEAST_SIDE = 0.12
-"""Footprints narrower than this part of the canvas carry no names."""
+_NAME = 12
+"""Letters of a name that are written, its last ones."""
+_LETTER, _LINE = 0.024, 0.06
+"""Width and height of a letter, as parts of the map."""
 _MANY = 40
 
 
@@ -69,7 +71,8 @@ def overlaps(metrics: Mapping[str, Any]) -> str:
                 linewidths=0, label=f"{key} levelling", alpha=0.85,
             )  # fmt: skip
     axes.set(xscale="log", yscale="log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=7))
+    if (pixels > 0).any():
+        axes.set_xticks(_round_values(pixels[pixels > 0]))
     style.thousands(axes, "x")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.minorticks_off()
@@ -176,13 +179,24 @@ def _name(axes: Axes, names: Sequence[str], outlines: Sequence[NDArray], shape: 
     if len(names) > MAX_LABELS:
         return
     middles = np.array([outline.mean(axis=0) for outline in outlines])
-    sides = np.array([np.ptp(outline, axis=0).min() for outline in outlines])
-    away = np.abs(middles[:, None] - middles[None]).max(axis=-1)
+    words = [name[-_NAME:] for name in names]
+    room = np.array([_LETTER * max(map(len, words)) * shape[1], _LINE * shape[0]])
+    away = (np.abs(middles[:, None] - middles[None]) / room).max(axis=-1)
     np.fill_diagonal(away, np.inf)
-    if sides.min() < _LEAST_SIDE * min(shape) or away.min(initial=np.inf) < _LEAST_SIDE * min(shape):
+    if min(np.ptp(outline, axis=0).min() for outline in outlines) < room[1] or away.min(initial=np.inf) < 1:
         return
-    for name, middle in zip(names, middles, strict=True):
-        axes.annotate(name[-12:], middle, ha="center", va="center", fontsize=7, color=style.INK)
+    for word, middle in zip(words, middles, strict=True):
+        axes.annotate(word, middle, ha="center", va="center", fontsize=7, color=style.INK)
+
+
+def _round_values(values: NDArray[np.float64]) -> list[float]:
+    """Give a few round numbers between the smallest and the largest, or else these two."""
+    low, high = float(values.min()), float(values.max())
+    steps = [m * 10.0**power for power in range(int(np.log10(low)), int(np.log10(high)) + 1) for m in (1, 2, 5)]
+    inside = [step for step in steps if low <= step <= high]
+    most = 4
+    chosen = inside[:: -(-len(inside) // most)] if inside else []
+    return chosen if len(chosen) > 1 else [float(f"{low:.2g}"), float(f"{high:.2g}")]
 
 
 def _floor(values: NDArray[np.float64]) -> float:
