@@ -14,11 +14,11 @@ def sky() -> None:
 
 @sky.command("frames")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--seed", type=click.IntRange(min=0), default=20, show_default=True, help="which camera")
+@click.option("--seed", type=click.IntRange(min=0), default=20, show_default=True, help="which camera or mosaic")
 @click.option("--cfa", is_flag=True, help="a camera with a colour-filter array; tiles in colour")
 @click.option("--tiles", is_flag=True, help="calibrated frames of a mosaic, with a sky solution, instead of raw ones")
 def frames_of_a_camera(folder: Path, seed: int, cfa: bool, tiles: bool) -> None:
-    """Write the raw frames of a simulated camera: biases, darks, flats and lights of one night."""
+    """Write simulated frames: biases, darks, flats and lights of one night, or with --tiles those of a mosaic."""
     from lostlight.sim.camera_frames import write_frames
     from lostlight.sim.mosaics_files import write_tiles
 
