@@ -138,7 +138,7 @@ def _best(work: Callable[[], np.ndarray], repeats: int = REPEATS - 1) -> tuple[f
 
 
 def _stars(image: np.ndarray, grid: WCS, sky: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:
-    """Median error of the flux in a wide aperture, and how much wider stars are than drawn, in per cent; medians."""
+    """Error of the flux in a wide aperture, and how much wider stars are than drawn: medians, in per cent."""
     x, y = grid.all_world2pix(*sky, 0)
     apart = np.hypot(x[:, None] - x, y[:, None] - y) + 1e9 * np.eye(len(x))
     alone = apart.min(axis=1) > 40
