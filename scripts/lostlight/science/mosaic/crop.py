@@ -61,13 +61,13 @@ def quiet_window(weight: NDArray[np.float32], keep: NDArray[np.bool_], factor: f
         trimmed = False
         for strip, rest in _strips(box):
             noise = _noise(weight, keep, strip)
-            if not rest.is_empty and strip_is_bad(noise, limit):
+            if not rest.is_empty and _too_noisy(noise, limit):
                 box, trimmed = rest, True
                 break
     return box
 
 
-def strip_is_bad(noise: NDArray[np.float64], limit: NDArray[np.float64]) -> bool:
+def _too_noisy(noise: NDArray[np.float64], limit: NDArray[np.float64]) -> bool:
     """Tell whether a strip is too noisy in any channel, or holds nothing."""
     return bool(np.isnan(noise).all() or (noise > limit).any())
 
