@@ -11,6 +11,7 @@ from lostlight.steps.mosaicking.measuring import measure
 from lostlight.steps.mosaicking.photometry import photometry
 from lostlight.steps.mosaicking.placing import canvas
 from lostlight.steps.mosaicking.result import result
+from lostlight.steps.mosaicking.solving import engines
 from lostlight.steps.mosaicking.units import CANVAS, LOTS, MOSAIC, units
 
 _KINDS: dict[str, Callable[[Unit, MosaicParams, Outputs], Result]] = {
@@ -47,6 +48,7 @@ def plan(manifests: Sequence[Manifest], params: MosaicParams) -> list[Unit]:
     params=MosaicParams,
     version=1,
     plan=plan,
+    engines=engines,
 )  # fmt: skip
 def mosaic(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
     """Do for one unit what its kind asks for."""

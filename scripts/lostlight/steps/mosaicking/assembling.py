@@ -7,7 +7,7 @@ import numpy as np
 
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Lent
-from lostlight.io.scratch import scratch
+from lostlight.io.scratch import release, scratch
 from lostlight.science.mosaic.blocks import blocks
 from lostlight.science.mosaic.coadd import Coadded, Placed, Tally, coadd
 from lostlight.science.mosaic.layer import Layer
@@ -61,6 +61,8 @@ def joined(
         for ours, new in ((layer.sci, done.layer.sci), (layer.wht, done.layer.wht), (wsum, done.wsum)):
             ours[(slice(None), *at)] = new
         layer.cov[at], layer.rej[at] = done.layer.cov, done.layer.rej
+        for plane in (layer.sci, layer.wht, layer.cov, layer.rej, wsum):
+            release(plane)
         tally.low += done.tally.low
         tally.high += done.tally.high
         tally.valid += done.tally.valid

@@ -15,6 +15,7 @@ from lostlight.core.params import MosaicParams
 from lostlight.io import mosaic_frames
 from lostlight.science.calibrate.dialects import normalise
 from lostlight.science.calibrate.frame import Frame
+from lostlight.science.mosaic.footprint import outline
 from lostlight.science.plate.wcs import sky_wcs
 
 RAW = ("bias", "dark", "flat", "flat_dark")
@@ -66,9 +67,11 @@ class Own:
 def wcs_of(header: Header) -> WCS | None:
     """Give the sky solution of a header, None where there is no usable one."""
     try:
-        return sky_wcs(header)
+        wcs = sky_wcs(header)
+        outline(wcs, (header["NAXIS2"], header["NAXIS1"]))
     except NoWCS:
         return None
+    return wcs
 
 
 def are_raw(source: str) -> bool:

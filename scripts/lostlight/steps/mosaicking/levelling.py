@@ -21,7 +21,7 @@ def levels(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
     if why := places.reason(name):
         raise NoWork(why)
     measured, header, shape = given.read_measured(unit["measured"])
-    frame = mosaic_frames.open_frame(unit[given.FRAME + name], facts["hdu"])
+    frame = mosaic_frames.open_frame(unit[given.FRAME + name], facts["hdu"], out["levels"].parent)
     data = frame.rows(0, shape[0])
     canvas, wcs = places.canvas, places.wcs(name, header)
     way = route(canvas.wcs, canvas.shape, wcs, shape, params.warp.step_px)

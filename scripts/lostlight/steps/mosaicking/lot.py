@@ -21,11 +21,13 @@ def lots(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
 
 def lot(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
     """Combine the frames of a lot that are used; a lot that has none is left out."""
-    frames = placed(unit, params)
+    frames = placed(unit, params, out["lot"].parent)
     if not frames:
         raise NoWork("none of its frames is used")
     canvas = given.Places.of(unit).canvas
     window = hull(frame.route.window for frame in frames.values() if frame.route.window is not None)
+    if window.is_empty:
+        raise NoWork("none of its frames lies on the canvas")
     made = assemble(list(frames.values()), [window], canvas.shape, params, unit.lent, out["lot"].parent)
     header = canvas.header(window)
     for card, place in zip(CORNER, (window.x0, window.y0), strict=True):

@@ -22,7 +22,7 @@ def _measure(unit: Unit, out: Outputs) -> Result:
     ((name, facts),) = given.known(unit).items()
     if facts["unusable"]:
         raise BadImage(f"{facts['file']}: {facts['unusable']}", hint="give calibrated lights alone")
-    frame = mosaic_frames.open_frame(unit[given.FRAME + name], facts["hdu"])
+    frame = mosaic_frames.open_frame(unit[given.FRAME + name], facts["hdu"], out["measured"].parent)
     data = frame.rows(0, frame.shape[0])
     measured = science.measure(data, facts.get("saturate_adu"))
     if measured.status:

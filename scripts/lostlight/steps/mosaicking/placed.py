@@ -27,21 +27,28 @@ def flux_factor(way: Route, warp: WarpParams) -> float:
     return 1.0 if warp.jacobian == "none" else way.ratio
 
 
-def placed(unit: Unit, params: MosaicParams) -> dict[str, Placed]:
-    """Open the frames of a unit that are used, each with its way onto the canvas; in the order of their ids."""
+def placed(unit: Unit, params: MosaicParams, folder: Path) -> dict[str, Placed]:
+    """Open the frames of a unit that are used, each with its way onto the canvas; in the order of their ids.
+
+    Packed frames are unpacked to `folder`.
+    """
     places, photometry = given.Places.of(unit), given.photometry(unit)
     facts = given.known(unit)
     found = {}
     for name, path in given.given(unit, given.FRAME).items():
         if name in photometry["frames"]:
-            found[name] = _placed(path, name, facts[name]["hdu"], places, photometry, params)
+            frame = mosaic_frames.open_frame(path, facts[name]["hdu"], folder)
+            found[name] = _placed(frame, name, places, photometry, params)
     return found
 
 
 def _placed(
-    path: Path, name: str, hdu: int, places: given.Places, photometry: Mapping[str, Any], params: MosaicParams
+    frame: mosaic_frames.FrameFile,
+    name: str,
+    places: given.Places,
+    photometry: Mapping[str, Any],
+    params: MosaicParams,
 ) -> Placed:
-    frame = mosaic_frames.open_frame(path, hdu)
     own, canvas = photometry["frames"][name], places.canvas
     way = route(canvas.wcs, canvas.shape, places.wcs(name, frame.header), frame.shape, params.warp.step_px)
     sigma, weight = np.array(own["sigma"]), np.array(own["weight"])

@@ -20,6 +20,7 @@ from lostlight.science.mosaic.register import Registered, StarList, register
 from lostlight.steps.mosaicking import given
 from lostlight.steps.mosaicking.frames import wcs_of
 from lostlight.steps.mosaicking.header import cards
+from lostlight.steps.mosaicking.solving import solved
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ def canvas(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
     known: dict[str, WCS] = dict(solutions)
     if registered:
         known |= {name: wcs for name, wcs in registered.wcs.items() if name not in solutions}
+        if not solutions:
+            first = seen[registered.reference]
+            known |= solved(registered, first.header, first.measured.stars, first.shape, params)
         reasons |= {name: error.message for name, error in registered.failed.items() if name not in solutions}
     shapes = {name: seen[name].shape for name in known}
     planned = plan_canvas(
@@ -62,7 +66,7 @@ def canvas(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
             }
             for name in sorted({*seen, *reasons})
         },
-        "registration": _told(registered, len(solutions)),
+        "registration": _told(registered, len(solutions), planned.is_sky),
     }
     atomic.write_json(out["canvas"], content)
     warnings = [f"{name} is left out: {why}" for name, why in sorted(reasons.items())]
@@ -98,11 +102,12 @@ def _text(wcs: WCS) -> str:
     return text
 
 
-def _told(registered: Registered | None, n_solved: int) -> dict[str, Any]:
+def _told(registered: Registered | None, n_solved: int, is_sky: bool) -> dict[str, Any]:
     if registered is None:
         return {"method": "wcs"}
+    with_sky = "stars and wcs" if n_solved else "stars and astrometry.net"
     return {
-        "method": "stars and wcs" if n_solved else "stars",
+        "method": with_sky if is_sky else "stars",
         "reference": registered.reference,
         "n_registered": len(registered.wcs) - n_solved,
         "pairs": [vars(pair) for pair in registered.residuals],

@@ -14,6 +14,6 @@ from lostlight.steps.mosaicking.record import Made
 def stack(unit: Unit, params: MosaicParams, folder: Path) -> Made:
     """Combine the frames; scratch files go to `folder`."""
     shape = given.Places.of(unit).canvas.shape
-    frames = list(placed(unit, params).values())
+    frames = list(placed(unit, params, folder).values())
     done = assemble(frames, [Window(0, 0, *shape)], shape, params, unit.lent, folder)
     return Made(done.layer, done.tally)

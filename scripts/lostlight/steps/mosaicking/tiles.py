@@ -22,7 +22,7 @@ SIDES = 512, 2048
 def grid(unit: Unit, params: MosaicParams, folder: Path) -> Made:
     """Combine the frames tile by tile; scratch files go to `folder`."""
     shape = given.Places.of(unit).canvas.shape
-    frames = list(placed(unit, params).values())
+    frames = list(placed(unit, params, folder).values())
     windows = list(tiles(shape, side_px(params, frames, unit.lent.memory_mb)))
     done = assemble(frames, windows, shape, params, unit.lent, folder)
     return Made(done.layer, done.tally, [_told(done, window, frames) for window in windows])

@@ -11,7 +11,7 @@ from lostlight.core.params import MosaicParams
 from lostlight.core.step import Take, Unit
 from lostlight.io import lots_file
 from lostlight.science.mosaic.footprint import outline
-from lostlight.science.mosaic.groups import GroupFrame, GroupRules, plan_groups
+from lostlight.science.mosaic.groups import GroupFrame, GroupRules, check_lots, plan_groups
 from lostlight.steps.mosaicking.frames import Own, listed
 from lostlight.steps.mosaicking.given import FRAME, IN_LOT, LEVELS, LOT, MEASURED
 
@@ -50,7 +50,9 @@ def _lots(frames: Sequence[Own], params: MosaicParams) -> dict[str, str]:
         path = Path(params.plan)
         if not path.is_file():
             raise ConfigError(f"mosaic.plan names {params.plan!r}, which does not exist", hint="correct the path")
-        return lots_file.read(path, [own.id for own in usable])
+        lots = lots_file.read(path, [own.id for own in usable])
+        check_lots([_grouped(own) for own in usable], lots)
+        return lots
     return plan_groups([_grouped(own) for own in usable], GroupRules(**params.lots.model_dump()))
 
 
