@@ -21,7 +21,9 @@ FLOOR = 0.01
 """Error of a ratio of contrasts beyond the noise, in its natural logarithm."""
 FULL = 0.8
 """A cell counts that has this fraction of the samples that cells of its frame have."""
-ROUNDS = 5
+ROUNDS = 8
+TUKEY = 4.685
+"""Widths beyond which a cell does not count at all: a trail or a variable star is no structure."""
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,12 @@ def contrast(x: Doubles, y: Doubles, vx: Doubles, vy: Doubles, at: Doubles) -> R
     Notes
     -----
     Deming's regression with known errors (Deming 1943; Fuller 1987, Measurement Error Models, 1.3), after a
-    plane is taken out of both, reweighted by Huber's function.
+    plane is taken out of both, reweighted by Tukey's function.
     """
     if len(x) < FEWEST_CELLS:
         return None
     plane = np.column_stack([np.ones(len(x)), (at - at.mean(0)) / max(np.ptp(at), 1)])
-    beta, weight = float(np.sqrt(np.median(vy) / np.median(vx))), _usual(x) * _usual(y)
+    beta, weight = float(np.sqrt(np.median(vy) / np.median(vx))), _usual(x, plane) * _usual(y, plane)
     for _ in range(ROUNDS):
         w = weight / (vy + beta**2 * vx)
         dx, dy = _without(plane, x, w), _without(plane, y, w)
@@ -133,7 +135,7 @@ def contrast(x: Doubles, y: Doubles, vx: Doubles, vy: Doubles, at: Doubles) -> R
         beta, signal = slope
         t = np.abs(dy - beta * dx) / np.sqrt(vy + beta**2 * vx)
         scale = max(1.4826 * float(np.median(t)), 1e-12)
-        weight = np.minimum(1, 1.5 * scale / np.maximum(t, 1e-12))
+        weight = np.maximum(1 - (t / (TUKEY * scale)) ** 2, 0) ** 2
     noise_x, noise_y = np.average(vx, weights=w), np.average(vy, weights=w)
     if signal <= noise_x or beta**2 * signal <= noise_y:
         return None
@@ -143,10 +145,13 @@ def contrast(x: Doubles, y: Doubles, vx: Doubles, vy: Doubles, at: Doubles) -> R
     return Ratio(float(np.log(beta)), variance + FLOOR**2)
 
 
-def _usual(values: Doubles) -> Doubles:
+def _usual(values: Doubles, plane: Doubles) -> Doubles:
     """Weights to begin with, so that a trail or a bright star does not set the slope that it is judged by."""
-    off = np.abs(values - np.median(values))
-    return np.minimum(1, 3 * 1.4826 * np.median(off) / np.maximum(off, 1e-30)) ** 2
+    weight = np.ones(len(values))
+    for _ in range(2):
+        off = np.abs(_without(plane, values, weight))
+        weight = np.minimum(1, 3 * 1.4826 * np.median(off) / np.maximum(off, 1e-30)) ** 2
+    return weight
 
 
 def _without(plane: Doubles, values: Doubles, w: Doubles) -> Doubles:
