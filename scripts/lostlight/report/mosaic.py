@@ -50,7 +50,8 @@ def sentence(metrics: Mapping[str, Any]) -> str:
     parts = [f"{many}{of_filter} {makes} a mosaic of {width:,} × {height:,} px{_grouped(metrics)}."]
     parts += _agreement(metrics)
     n = len(metrics["warnings"])
-    return " ".join([*parts, f"{_count(n, 'warning')}." if n else "Nothing odd was noticed."])
+    heard = [f"{_count(n, 'warning')}."] if n else ["Nothing odd was noticed."] if all_used else []
+    return " ".join([*parts, *heard])
 
 
 def _grouped(metrics: Mapping[str, Any]) -> str:
