@@ -87,7 +87,7 @@ MUTANTS = (
     Mutant("stack/shrunk.py", "blurs.min(axis=0)", "blurs.max(axis=0)", "certificate of the most blurred"),
     Mutant("stack/shrunk.py", "seen.mad > 0", "seen.mad > -1", "samples that are equal reject all others"),
     Mutant("stack/shrunk.py", "slope + blurs * self.bend", "slope + self.bend", "curvature without blur"),
-    Mutant("stack/shrunk.py", "_finite(right - left) + _finite(up - down)", "_finite(right - left)", "half of it"),
+    Mutant("stack/shrunk.py", "bent_across + bent_along", "bent_across", "half of it"),
     Mutant("stack/shrunk.py", "/ np.maximum(number, F(1))", "", "a gradient that is twice as steep"),
     Mutant("stack/shrunk.py", "(rows[:-1], values[1:], out=rows[:-1])", "(rows[:-1], values[:-1], out=rows[:-1])", "2"),
     Mutant("stack/shrunk.py", "F(self.thresholds[0]) * width", "F(self.thresholds[1]) * width", "thresholds swapped"),

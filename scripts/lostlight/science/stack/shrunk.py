@@ -96,9 +96,9 @@ class _Limits:
         n_frames = int(n.max(initial=0))
         many = np.maximum(np.arange(n_frames + 1), 1)
         self.thresholds = rule.thresholds
-        self.factor = np.sqrt(1 + MEDIAN_VARIANCE / many).astype(F)[n]
-        self.share = np.where(seen.mad > 0, scatter_shares(n_frames, rule.prior).astype(F)[n], F(0))
-        self.scatter2 = np.square(mad_factors(n_frames).astype(F)[n] * seen.mad)
+        self.factor = _of(np.sqrt(1 + MEDIAN_VARIANCE / many), n)
+        self.share = np.where(seen.mad > 0, _of(scatter_shares(n_frames, rule.prior), n), F(0))
+        self.scatter2 = np.square(_of(mad_factors(n_frames), n) * seen.mad)
         self.slope, self.bend = tolerances(seen.centre.reshape(-1, stack.nx), rule.gradient, rule.psf)
 
     def at(self, columns: NDArray[np.intp]) -> "_Limits":
@@ -121,6 +121,12 @@ class _Limits:
         return F(self.thresholds[0]) * width + extra, F(self.thresholds[1]) * width + extra
 
 
+def _of(values: NDArray[np.float64], n: Ints) -> Floats:
+    """Look up the value for each number of samples; most often all are one."""
+    values = values.astype(F)
+    return np.broadcast_to(values[n[0]], n.shape) if n.size and (n == n[0]).all() else values[n]
+
+
 def tolerances(image: Floats, gradient: float, psf: float) -> tuple[Floats, Floats]:
     """Give how much samples may differ for the steepness of an image, and for its curvature per unit of blur.
 
@@ -138,35 +144,27 @@ def tolerances(image: Floats, gradient: float, psf: float) -> tuple[Floats, Floa
     flat = np.zeros(image.size, F)
     if not (gradient > 0 or psf > 0):
         return flat, flat
-    (left, right), (down, up) = _steps(image, 1), _steps(image, 0)
+    (across, bent_across), (along, bent_along) = _slope(image, 1), _slope(image, 0)
     slope, bend = flat, flat
     if gradient > 0:
-        steep = np.sqrt(np.square(_slope(left, right)) + np.square(_slope(down, up)))
-        slope = F(gradient) * _largest_around(steep).ravel()
+        slope = F(gradient) * _largest_around(np.sqrt(across * across + along * along)).ravel()
     if psf > 0:
-        curved = abs(_finite(right - left) + _finite(up - down))
-        bend = F(psf) * _largest_around(curved).ravel()
+        bend = F(psf) * _largest_around(abs(bent_across + bent_along)).ravel()
     return slope, bend
 
 
-def _steps(image: Floats, axis: int) -> tuple[Floats, Floats]:
-    """Give the steps from the pixel before, and to the pixel after; NaN where one of both is none."""
-    before, after = np.full_like(image, np.nan), np.full_like(image, np.nan)
+def _slope(image: Floats, axis: int) -> tuple[Floats, Floats]:
+    """Give first and second derivative along an axis: of the steps that there are, and of both or nothing."""
     step = np.diff(image, axis=axis)
+    known = np.isfinite(step)
+    step = np.where(known, step, F(0))
     inner, outer = [slice(None)] * 2, [slice(None)] * 2
     inner[axis], outer[axis] = slice(1, None), slice(None, -1)
-    before[tuple(inner)], after[tuple(outer)] = step, step
-    return before, after
-
-
-def _slope(before: Floats, after: Floats) -> Floats:
-    """Give the mean of the steps that there are."""
-    number = np.isfinite(before).astype(F) + np.isfinite(after)
-    return (_finite(before) + _finite(after)) / np.maximum(number, F(1))
-
-
-def _finite(values: Floats) -> Floats:
-    return np.where(np.isfinite(values), values, F(0))
+    before, after, number = (np.zeros_like(image) for _ in range(3))
+    before[*inner], after[*outer] = step, step
+    number[*inner] += known
+    number[*outer] += known
+    return (before + after) / np.maximum(number, F(1)), np.where(number == 2, after - before, F(0))
 
 
 def _largest_around(values: Floats) -> Floats:
