@@ -161,13 +161,10 @@ def _solve(stats: list[FrameStats], rules: PhotometryRules, asked: str | int) ->
         gains = gains.but_for(excluded, without, reference)
     gain, gain_sigma = gains.relative(reference)
     gain[~sound] = 1.0
-    centre = np.array([middle(s) for s in stats])
-    centre = np.where(np.isfinite(centre), centre, 0.0)
-    half_px = _half(stats)
+    centre, half_px = np.nan_to_num(np.array([middle(s) for s in stats])), _half(stats)
     ties, at, count = sky_ties(stats)
     used = (sound & ~excluded)[ties.image]
-    ties = ties.only(used)
-    at, count = at[used], count[used]
+    ties, at, count = ties.only(used), at[used], count[used]
     component = components(n, ties.image, ties.node)
     phi = basis(at[:, 0], at[:, 1], centre[ties.image], half_px, rules.sky_order)
     sky = np.zeros((n, n_channels, phi.shape[1]))
@@ -182,17 +179,8 @@ def _solve(stats: list[FrameStats], rules: PhotometryRules, asked: str | int) ->
         "fallbacks": _fallbacks(stats, status, gains), **report,
     }  # fmt: skip
     return Photometry(
-        _rounded(gain),
-        gain_sigma,
-        _rounded(sky),
-        centre,
-        half_px,
-        reference,
-        component,
-        status,
-        warnings,
-        diagnostics,
-    )
+        _rounded(gain), gain_sigma, _rounded(sky), centre, half_px, reference, component, status, warnings, diagnostics,
+    )  # fmt: skip
 
 
 def _gains(stats: list[FrameStats], rules: PhotometryRules, sound: Flags, warnings: list[str]) -> Gains:
