@@ -80,6 +80,13 @@ def test_a_step_of_level_is_seen_before_and_gone_after():
     assert abs(np.median(new[:, 40:70]) - np.median(new[:, 10:40])) < 8
 
 
+def test_before_and_after_are_cut_alike_to_where_anything_is():
+    after = np.full((1, 400, 300), np.nan, np.float32)
+    after[:, 100:161, 20:103] = mosaic()
+    before = np.where(np.arange(300) < 90, after, np.nan).astype(np.float32)
+    assert [seen(each).shape[:2] for each in mosaic_pictures.before_after(before, after)] == [(61, 75)] * 2
+
+
 def test_a_pedestal_alone_changes_no_picture():
     after = mosaic()
     old, new = mosaic_pictures.before_after(after + np.float32(512), after)

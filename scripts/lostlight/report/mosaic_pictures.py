@@ -69,8 +69,9 @@ def before_after(before: NDArray[np.float32], after: NDArray[np.float32], max_px
     Returns
     -------
     tuple of bytes
-        Two PNG files.
+        Two PNG files, cut to where anything is.
     """
+    before, after = _filled(before, after)
     shifts = [_median(old) - _median(new) for old, new in zip(before, after, strict=True)]
     limits = [_both(scale(old - shift), scale(new)) for old, new, shift in zip(before, after, shifts, strict=True)]
     moved = [(low + shift, high + shift) for (low, high), shift in zip(limits, shifts, strict=True)]
@@ -135,6 +136,15 @@ def _coloured(values: NDArray, low: float, high: float) -> bytes:
     colours = style.PALETTE(np.nan_to_num(share), bytes=True)
     colours[~np.isfinite(values)] = 0
     return _png(colours[::-1])
+
+
+def _filled(*maps: NDArray) -> list[NDArray]:
+    """Cut maps alike to the rows and columns that have a value in any of them."""
+    known = np.logical_or.reduce([np.isfinite(each).any(axis=0) for each in maps])
+    if not known.any():
+        return list(maps)
+    (y0, y1), (x0, x1) = ((n[0], n[-1] + 1) for n in (np.flatnonzero(known.any(axis=axis)) for axis in (1, 0)))
+    return [each[:, y0:y1, x0:x1] for each in maps]
 
 
 def _both(first: Limits, second: Limits) -> Limits:
