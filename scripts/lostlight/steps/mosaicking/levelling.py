@@ -30,7 +30,9 @@ def levels(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
     factor = flux_factor(way, params.warp)
     x, y = coordinates(wcs, canvas.wcs, Window(0, 0, *shape), params.warp.step_px)
     cell_px = params.photometry.cell_px
-    stars, sky, fine = science.levels(data, measured, x, y, canvas.shape[1], places.radius_px, cell_px, ratio=factor)
+    stars, sky, fine = science.levels(
+        data, measured, x, y, canvas.shape[1], places.radius_px, cell_px, ratio=way.ratio, factor=factor
+    )
     side = np.sqrt(way.ratio)
     middle = float(x[shape[0] // 2, shape[1] // 2]), float(y[shape[0] // 2, shape[1] // 2])
     stats = FrameStats(
