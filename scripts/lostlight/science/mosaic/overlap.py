@@ -11,6 +11,9 @@ from lostlight.science.mosaic.structure import partners
 
 Doubles = NDArray[np.float64]
 
+FEWEST_PX = 400
+"""Pixels in common below which the levels of two frames are not compared."""
+
 
 def overlap_report(
     stats: Sequence[FrameStats],
@@ -63,9 +66,12 @@ def _pairs(nodes, rows, count, before: Doubles, after: Doubles):
     for i, j in partners(nodes, fewest=1):
         _, a, b = np.intersect1d(nodes[i], nodes[j], assume_unique=True, return_indices=True)
         one, other = rows[i][a], rows[j][b]
+        shared = int(np.minimum(count[one], count[other]).sum())
+        if shared < FEWEST_PX:
+            continue
         differences = np.stack([_medians(v[one] - v[other]) for v in (before, after)])
         found.append((i, j, differences))
-        pixels.append(int(np.minimum(count[one], count[other]).sum()))
+        pixels.append(shared)
     return found, pixels
 
 
