@@ -10,10 +10,11 @@ from lostlight.core import atomic
 from lostlight.core.errors import ConfigError, NoWork
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Outputs, Result, Unit
-from lostlight.science.mosaic.photometry import Photometry, PhotometryRules, solve_photometry
+from lostlight.science.mosaic.photometry import Photometry, solve_photometry
 from lostlight.science.mosaic.quality import QualityRules, judge_quality
 from lostlight.science.mosaic.stats import FrameStats
 from lostlight.steps.mosaicking import given
+from lostlight.steps.mosaicking.placed import photometry_rules
 from lostlight.steps.mosaicking.plain import plain
 
 WIDTH_OF_SIGMA = 2.3548
@@ -27,8 +28,7 @@ def photometry(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
     if not stats:
         first = next(iter(left_out.items()), ("", "there is none"))
         raise NoWork(f"no frame can be levelled; {': '.join(first)}")
-    own = params.photometry
-    rules = PhotometryRules(own.method, own.gain_prior, own.sky_order)
+    own, rules = params.photometry, photometry_rules(params)
     names = sorted([*left_out, *(each.id for each in stats)])
     solved = solve_photometry(stats, rules, _reference(own.reference, names, stats))
     if poor := _poor(stats, solved, params):

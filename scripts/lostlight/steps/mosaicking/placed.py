@@ -13,6 +13,7 @@ from lostlight.core.step import Unit
 from lostlight.io import mosaic_frames
 from lostlight.science.mosaic.coadd import Level, Placed
 from lostlight.science.mosaic.nodes import Route, route
+from lostlight.science.mosaic.photometry import PhotometryRules
 from lostlight.science.mosaic.spikes import Rows, without_spikes
 from lostlight.science.mosaic.warp import WarpRules
 from lostlight.science.stack.rule import Rule
@@ -77,6 +78,12 @@ def warp_rules(params: MosaicParams) -> WarpRules:
     """Give how frames are resampled."""
     own = params.warp
     return WarpRules(own.kernel, own.edge_px, own.jacobian, own.pixfrac, params.weights.feather_px)
+
+
+def photometry_rules(params: MosaicParams) -> PhotometryRules:
+    """Give how frames, lots and tiles are levelled."""
+    own = params.photometry
+    return PhotometryRules(own.method, own.gain_prior, own.sky_order)
 
 
 def rule(params: MosaicParams) -> Rule:

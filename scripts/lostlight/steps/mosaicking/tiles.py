@@ -14,6 +14,7 @@ from lostlight.steps.mosaicking import given
 from lostlight.steps.mosaicking.assembling import SHARE, assemble
 from lostlight.steps.mosaicking.placed import placed
 from lostlight.steps.mosaicking.record import Made
+from lostlight.steps.mosaicking.tile_scope import by_tile
 
 SIDES = 512, 2048
 """Smallest and largest side of a tile that the memory decides on."""
@@ -22,8 +23,11 @@ SIDES = 512, 2048
 def grid(unit: Unit, params: MosaicParams, folder: Path) -> Made:
     """Combine the frames tile by tile; scratch files go to `folder`."""
     shape = given.Places.of(unit).canvas.shape
-    frames = list(placed(unit, params, folder).values())
+    named = placed(unit, params, folder)
+    frames = list(named.values())
     windows = list(tiles(shape, side_px(params, frames, unit.lent.memory_mb)))
+    if params.photometry.scope == "tile":
+        return by_tile(unit, params, named, windows, folder)
     done = assemble(frames, windows, shape, params, unit.lent, folder)
     return Made(done.layer, done.tally, [_told(done, window, frames) for window in windows])
 
