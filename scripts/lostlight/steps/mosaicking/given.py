@@ -24,6 +24,8 @@ MEASURED, LEVELS, LOT = "measured/", "levels/", "lot/"
 """How the roles of what was measured on frames begin, of their levels, and of lots."""
 IN_LOT = "in/"
 """How the facts begin that say which lot a frame goes into."""
+OTHER = "other/"
+"""How the facts begin that name the mosaics in other filters."""
 
 
 def known(unit: Unit) -> dict[str, dict[str, Any]]:

@@ -212,9 +212,15 @@ def _worst(values: Sequence[float | None]) -> float | None:
 
 def _polish(report: PolishReport) -> dict[str, Any]:
     crop = report.crop
+    rounds = [
+        {"name": "second pass", "changed_px": report.covered_px - report.cut_px if after < before else 0,
+         "facts": {"residual_before_sigma": before, "residual_after_sigma": after}}
+        for before, after in report.rounds
+    ]  # fmt: skip
+    cut, *others = ({"name": name, "changed_px": getattr(report, key)} for key, name in _NAMES.items())
     return {
         "cut_px": report.cut_px, "altaz_px": report.altaz_px, "crop": [crop.y0, crop.x0, crop.height, crop.width],
-        "steps": [{"name": _NAMES[key], "changed_px": getattr(report, key)} for key in _NAMES],
+        "steps": [cut, *rounds, *others],
     }  # fmt: skip
 
 

@@ -35,7 +35,7 @@ def result(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
         raise NoWork("no frame of this filter is used")
     made = _MODES[params.mode](unit, params, out["image"].parent)
     layer = equalized(made.layer, unit, params)
-    layer, crop, polished = polish(layer, _rules(params), made.again if params.polish.second_pass == "on" else None)
+    layer, crop, polished = polish(layer, _rules(params), made.again)
     return _finish(unit, params, out, made, layer, crop, polished)
 
 
@@ -59,7 +59,8 @@ def _finish(
     out.sizes["image"] = list(layer.sci.shape)
     atomic.write_json(out["metrics"], told)
     pictures = _pictures(unit, params, out, layer)
-    atomic.write_text(out["page"], mosaic_page.html(told, pictures, files=_files(unit, out)))
+    others = {role.removeprefix(given.OTHER): f"./{name}.html" for role, name in _others(unit).items()}
+    atomic.write_text(out["page"], mosaic_page.html(told, pictures, others=others, files=_files(params, out)))
     residual = told["photometry"]["overlap_residual_sigma"]["max"]
     metrics = {
         "n_frames_used": told["n_used"], "covered_px": told["canvas"]["covered_px"],
@@ -87,5 +88,10 @@ def _pictures(unit: Unit, params: MosaicParams, out: Outputs, layer: Layer) -> d
     return drawn | {"preview": mosaic_pictures.png(layer.sci, mosaic_pictures.PAGE_PX)}
 
 
-def _files(unit: Unit, out: Outputs) -> list[str]:
-    return [out[role].name for role in ("image", "metrics", "preview")]
+def _others(unit: Unit) -> dict[str, str]:
+    return {role: str(name) for role, name in sorted(unit.facts.items()) if role.startswith(given.OTHER)}
+
+
+def _files(params: MosaicParams, out: Outputs) -> list[str]:
+    roles = ["image", "metrics", "preview", *(["jpg"] if params.output.jpg else [])]
+    return [out[role].name for role in roles]

@@ -13,7 +13,7 @@ from lostlight.io import lots_file
 from lostlight.science.mosaic.footprint import outline
 from lostlight.science.mosaic.groups import GroupFrame, GroupRules, check_lots, plan_groups
 from lostlight.steps.mosaicking.frames import Own, listed
-from lostlight.steps.mosaicking.given import FRAME, IN_LOT, LEVELS, LOT, MEASURED
+from lostlight.steps.mosaicking.given import FRAME, IN_LOT, LEVELS, LOT, MEASURED, OTHER
 
 CANVAS, LOTS, MOSAIC = "canvas", "lots", "mosaic"
 """The unit that places the frames, that of the plan of lots, and the beginning of those that make the result."""
@@ -38,8 +38,10 @@ def units(manifests: Sequence[Manifest], params: MosaicParams) -> list[Unit]:
         planned.append(Unit(LOTS, facts={"kind": LOTS} | {IN_LOT + name: lot for name, lot in lots.items()}))
     planned += [_levels(own) for own in frames if not own.unusable]
     unusable = {FRAME + own.id: own.told() for own in frames if own.unusable}
-    for name, some in _by_filter([own for own in frames if not own.unusable and lots.get(own.id, "-")]).items():
-        planned += _of_filter(name, some, lots, unusable)
+    filters = _by_filter([own for own in frames if not own.unusable and lots.get(own.id, "-")])
+    for name, some in filters.items():
+        others = {OTHER + other: f"{MOSAIC}_{other}" for other in filters if other != name}
+        planned += _of_filter(name, some, lots, unusable | others)
     return [replace(unit, concerns=CONCERNS[str(unit.facts["kind"])]) for unit in planned]
 
 
@@ -103,7 +105,7 @@ def _of_filter(name: str, frames: Sequence[Own], lots: Mapping[str, str], unusab
     given = canvas | {"photometry": Take(photometry.id, "photometry")}
     if not lots:
         inputs, facts = _inputs(frames)
-        facts |= unusable
+        facts |= told
         mosaic = Unit(MOSAIC + ending, inputs, {"kind": MOSAIC, "filter": name, **facts}, takes=given | takes)
         return [photometry, mosaic]
     members: dict[str, list[Own]] = {}
