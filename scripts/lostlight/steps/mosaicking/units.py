@@ -96,8 +96,8 @@ def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.+-]+", "-", name).strip("-") or "no-filter"
 
 
-def _of_filter(name: str, frames: Sequence[Own], lots: Mapping[str, str], unusable: Mapping[str, str]) -> list[Unit]:
-    """Plan what makes the mosaic of one filter; what is known of frames that cannot be used is passed on to be told."""
+def _of_filter(name: str, frames: Sequence[Own], lots: Mapping[str, str], told: Mapping[str, str]) -> list[Unit]:
+    """Plan what makes the mosaic of one filter; `told` is what it has to tell of besides its own frames."""
     ending = f"_{name}" if name else ""
     takes = {LEVELS + own.id: Take(f"levels_{own.id}", "levels", must=False) for own in frames}
     canvas = {"canvas": Take(CANVAS, "canvas")}
