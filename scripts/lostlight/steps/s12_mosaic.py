@@ -35,14 +35,14 @@ def plan(manifests: Sequence[Manifest], params: MosaicParams) -> list[Unit]:
     "12_mosaic",
     may_follow=("11_calibrate",),
     makes={
-        "measured": "{unit}.npz", "canvas": "{unit}.json", "lots": "{unit}.csv", "levels": "{unit}.levels.npz",
+        "measured": "{unit}.npz", "canvas": "{unit}.json", "sources": "{unit}.sources.npz", "lots": "{unit}.csv", "levels": "{unit}.levels.npz",
         "photometry": "{unit}.photometry.json", "lot": "{unit}.lot.fits", "image": "{unit}.fits",
         "metrics": "{unit}.metrics.json", "preview": "{unit}.png", "jpg": "{unit}.jpg",
         "coverage": "{unit}.coverage.png", "weight": "{unit}.weight.png", "before": "{unit}.before.png",
         "after": "{unit}.after.png", "page": "{unit}.html",
     },
     optional=(
-        "measured", "canvas", "lots", "levels", "photometry", "lot", "image", "metrics", "preview", "jpg", "coverage",
+        "measured", "canvas", "sources", "lots", "levels", "photometry", "lot", "image", "metrics", "preview", "jpg", "coverage",
         "weight", "before", "after", "page",
     ),
     params=MosaicParams,

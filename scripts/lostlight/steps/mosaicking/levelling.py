@@ -5,8 +5,9 @@ import numpy as np
 from lostlight.core.errors import NoWork
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Outputs, Result, Unit
-from lostlight.io import mosaic_frames
+from lostlight.io import arrays, mosaic_frames
 from lostlight.science.mosaic import levels as science
+from lostlight.science.mosaic.common_sources import with_common
 from lostlight.science.mosaic.nodes import coordinates, route
 from lostlight.science.mosaic.stats import FrameStats
 from lostlight.science.mosaic.window import Window
@@ -30,10 +31,12 @@ def levels(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
     factor = flux_factor(way, params.warp)
     x, y = coordinates(wcs, canvas.wcs, Window(0, 0, *shape), params.warp.step_px)
     cell_px = params.photometry.cell_px
+    side = np.sqrt(way.ratio)
+    circles = arrays.read(unit["sources"])["circles"]
+    measured = with_common(measured, circles, canvas.wcs, wcs, side)
     stars, sky, fine = science.levels(
         data, measured, x, y, canvas.shape[1], places.radius_px, cell_px, ratio=way.ratio, factor=factor
     )
-    side = np.sqrt(way.ratio)
     middle = float(x[shape[0] // 2, shape[1] // 2]), float(y[shape[0] // 2, shape[1] // 2])
     stats = FrameStats(
         name, stars, sky, fine, measured.sigma * factor, measured.fwhm_px / side, measured.elongation,

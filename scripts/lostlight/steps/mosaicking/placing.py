@@ -5,15 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 from astropy.io.fits import Header
 from astropy.wcs import WCS
+from numpy.typing import NDArray
 
 from lostlight.core import atomic
 from lostlight.core.errors import ConfigError
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Outputs, Result, Unit
-from lostlight.science.mosaic.canvas import CanvasRules, plan_canvas
-from lostlight.science.mosaic.footprint import pixel_size
+from lostlight.io import arrays
+from lostlight.science.mosaic.canvas import Canvas, CanvasRules, plan_canvas
+from lostlight.science.mosaic.common_sources import common_sources
+from lostlight.science.mosaic.footprint import pixel_size, to_pixels, to_world
 from lostlight.science.mosaic.levels import aperture_radius
 from lostlight.science.mosaic.measure import Measured
 from lostlight.science.mosaic.register import Registered, StarList, register
@@ -52,8 +56,13 @@ def canvas(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
     planned = plan_canvas(
         {name: (known[name], shapes[name]) for name in sorted(known)}, CanvasRules(**params.canvas.model_dump())
     )
+    polygons = {name: planned.polygon(known[name], shapes[name]) for name in sorted(known)}
     side = pixel_size(planned.wcs, planned.shape)
-    widths = [seen[name].measured.fwhm_px * pixel_size(known[name], shapes[name]) / side for name in sorted(known)]
+    sizes = {name: pixel_size(known[name], shapes[name]) / side for name in polygons}
+    widths = [seen[name].measured.fwhm_px * size for name, size in sizes.items()]
+    circles = [_circles(seen[name].measured.sources, known[name], planned, size) for name, size in sizes.items()]
+    sources = common_sources(circles, list(polygons.values()), widths, planned.shape)
+    arrays.write(out["sources"], {"circles": sources})
     content = {
         "canvas": planned.header().tostring(sep="\n"),
         "radius_px": aperture_radius(widths),
@@ -62,7 +71,7 @@ def canvas(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
                 "reason": reasons.get(name, ""),
                 "wcs": "" if name in solutions or name in reasons else _text(known[name]),
                 "cards": cards(seen[name].header) if name in seen else {},
-                "outline": planned.polygon(known[name], shapes[name]).tolist() if name in known else [],
+                "outline": polygons[name].tolist() if name in known else [],
             }
             for name in sorted({*seen, *reasons})
         },
@@ -72,6 +81,12 @@ def canvas(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
     warnings = [f"{name} is left out: {why}" for name, why in sorted(reasons.items())]
     metrics = {"n_placed": len(known), "n_left_out": len(reasons), "nx": planned.shape[1], "ny": planned.shape[0]}
     return Result(metrics, warnings=warnings)
+
+
+def _circles(sources: NDArray[np.float32], wcs: WCS, planned: Canvas, size: float) -> NDArray[np.float64]:
+    """Bring the circles around the sources of a frame to the canvas."""
+    x, y, radius = sources.T.astype(np.float64)
+    return np.column_stack([*to_pixels(planned.wcs, *to_world(wcs, x, y)), radius * size])
 
 
 def _registered(

@@ -77,7 +77,8 @@ def _canvas(frames: Sequence[Own]) -> Unit:
 
 
 def _levels(own: Own) -> Unit:
-    takes = {"measured": Take(f"measure_{own.id}", "measured"), "canvas": Take(CANVAS, "canvas")}
+    takes = {"measured": Take(f"measure_{own.id}", "measured")}
+    takes |= {product: Take(CANVAS, product) for product in ("canvas", "sources")}
     facts = {"kind": "levels", FRAME + own.id: own.told()}
     return Unit(f"levels_{own.id}", {FRAME + own.id: own.path}, facts, takes=takes)
 
