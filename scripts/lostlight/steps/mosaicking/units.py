@@ -118,7 +118,7 @@ def _of_filter(name: str, frames: Sequence[Own], lots: Mapping[str, str], told: 
         made.append(Unit(f"stack_{lot}{ending}", inputs, {"kind": "lot", "lot": lot, **facts}, takes=given))
     takes_lots = {f"{LOT}{unit.facts['lot']}": Take(unit.id, "lot", must=False) for unit in made}
     facts = (
-        unusable | {FRAME + own.id: own.told() for own in frames} | {IN_LOT + own.id: lots[own.id] for own in frames}
+        dict(told) | {FRAME + own.id: own.told() for own in frames} | {IN_LOT + own.id: lots[own.id] for own in frames}
     )
     mosaic = Unit(MOSAIC + ending, {}, {"kind": MOSAIC, "filter": name, **facts}, takes=given | takes | takes_lots)
     return [photometry, *made, mosaic]
