@@ -24,20 +24,20 @@ def kernel(cube, rule, **options):
     return combine(len(cube), cube.shape[1:], rows_of(cube), rule, backend="numpy", **options)
 
 
-def block(cube, rule, xp, noises=None, weights=None, blurs=None):
+def block(cube, rule, xp, noises=None, weights=None, blurs=None, counted=None):
     columns = (None if values is None else xp.asarray(np.float32(values)) for values in (noises, weights, blurs))
     noises, weights, blurs = columns
     with np.errstate(all="ignore"):
-        planes = namespace.combine_block(xp.asarray(cube), noises, weights, rule, xp, blurs=blurs)
+        planes = namespace.combine_block(xp.asarray(cube), noises, weights, rule, xp, blurs=blurs, counted=counted)
     return {name: np.asarray(plane) for name, plane in planes.items()}
 
 
 def agrees(planes, result):
-    for name in ("n_used", "n_low", "n_high"):
+    for name in ("n_used", "n_low", "n_high", "rejected_low", "rejected_high", "n_valid"):
         assert (planes[name] == getattr(result, name)).all(), name
-    for name in ("data", "sigma", "weight"):
+    for name in ("data", "sigma", "sigma_empirical", "weight"):
         assert planes[name].dtype == np.float32
-        np.testing.assert_allclose(planes[name], getattr(result, name), rtol=1e-5, err_msg=name)
+        np.testing.assert_allclose(planes[name], getattr(result, name), rtol=1e-5, atol=1e-6, err_msg=name)
 
 
 @pytest.mark.parametrize("xp", [np, strict], ids=["numpy", "strict"])
@@ -61,6 +61,15 @@ def test_noise_and_weight_of_pixels(xp):
     rule = Rule(reject="shrunk")
     result = kernel(cube, rule, noise_rows=rows_of(noises), weight_rows=rows_of(weights))
     agrees(block(cube, rule, xp, noises, weights), result)
+
+
+@pytest.mark.parametrize("xp", [np, strict], ids=["numpy", "strict"])
+def test_samples_are_counted_where_that_is_asked_for(xp):
+    cube, rule, counted = scene(9, (14, 19)), Rule(reject="shrunk"), (slice(3, 12), slice(5, 18))
+    planes = block(cube, rule, xp, np.full(9, 7.0), counted=counted)
+    result = kernel(cube, rule, noises=np.full(9, 7.0), counted=counted)
+    assert 0 < planes["rejected_high"].sum() < planes["n_high"].sum()
+    agrees(planes, result)
 
 
 def test_one_sample_stays_here_too():

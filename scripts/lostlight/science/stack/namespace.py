@@ -14,8 +14,8 @@ from lostlight.science.stack.average import median_excess
 from lostlight.science.stack.engine import CONSISTENT, CONVERGED
 from lostlight.science.stack.look import CLAMP
 from lostlight.science.stack.namespace_shrunk import keep_shrunk
-from lostlight.science.stack.planes import at_rank, cast, median, shifted, table
-from lostlight.science.stack.rule import SHORTEST, Rule
+from lostlight.science.stack.planes import at_rank, cast, median, number_of, shifted, table
+from lostlight.science.stack.rule import SHORTEST, Counted, Rule
 
 Array = Any
 REJECTS = ("none", "shrunk", "sigma", "sigma_once", "kappa", "mad", "winsorized")
@@ -23,8 +23,9 @@ MAD_SIGMA = 1.4826
 
 
 def combine_block(
-    x: Array, noises: Array | None, weights: Array | None, rule: Rule, xp: ModuleType, *, blurs: Array | None = None
-) -> dict[str, Array]:
+    x: Array, noises: Array | None, weights: Array | None, rule: Rule, xp: ModuleType, *, blurs: Array | None = None,
+    counted: Counted = None,
+) -> dict[str, Array]:  # fmt: skip
     """Combine one block of aligned frames, all at once.
 
     Parameters
@@ -39,11 +40,13 @@ def combine_block(
         Namespace of these arrays: numpy, cupy, array_api_strict.
     blurs : array, shape (N,), float32, or None
         As of `lostlight.science.stack.combine.combine`.
+    counted : (slice, slice) or None
+        The same.
 
     Returns
     -------
-    dict of str to array, shape (ny, nx)
-        data, sigma, weight (float32), n_used, n_low, n_high (int32).
+    dict of str to array
+        What `lostlight.science.stack.rule.Combined` has, by name; numbers of samples are int32.
 
     Raises
     ------
@@ -68,7 +71,10 @@ def combine_block(
         low, high = _clip(z, valid, rule, xp)
     if rule.grow:
         low, high = _grown(valid, low, high, xp)
-    return _average(z, valid, (low, high), noises, weights, rule, xp)
+    names = {"rejected_low": low, "rejected_high": high, "n_valid": valid}
+    return _average(z, valid, (low, high), noises, weights, rule, xp) | {
+        name: number_of(mask, counted, xp) for name, mask in names.items()
+    }
 
 
 def _column(values: Array | None, xp: ModuleType) -> Array | None:
@@ -93,13 +99,12 @@ def _average(
     is_median = rule.combine == "median"
     value = cast(centre, xp.float64, xp) + (0 * whole if is_median else xp.sum(w * d, axis=0) / whole)
     excess = table(median_excess(np.arange(z.shape[0] + 1)) if is_median else np.ones(z.shape[0] + 1), n, xp)
-    if noises is None:
-        share = xp.sum(w * w, axis=0) / whole**2
-        sigma = xp.sqrt(_variance(d, n, 1, xp) * share * excess)
-    else:
+    share = xp.sum(w * w, axis=0) / whole**2
+    sigma = empirical = xp.sqrt(_variance(d, n, 1, xp) * share * excess)
+    if noises is not None:
         s = xp.where(keep, cast(noises, xp.float64, xp) + zero, zero)
         sigma = xp.sqrt(xp.sum(w * w * s * s, axis=0) * excess) / whole
-    planes = {"data": value, "sigma": sigma, "weight": whole}
+    planes = {"data": value, "sigma": sigma, "sigma_empirical": empirical, "weight": whole}
     counts = {"n_used": n, "n_low": _number(rejected[0], xp), "n_high": _number(rejected[1], xp)}
     return {name: cast(plane, xp.float32, xp) for name, plane in planes.items()} | counts
 

@@ -62,7 +62,7 @@ def _width(n: Array, mad: Array, noises: Array | None, rule: Rule, xp: ModuleTyp
     scatter = xp.where(share > 0, scale * mad, xp.zeros_like(mad))
     if noises is None:
         return factor * xp.where(share > 0, scatter, xp.full_like(mad, np.inf))
-    return factor * xp.sqrt((1 - share) * noises * noises + share * scatter * scatter)
+    return factor * xp.sqrt((1 - share) * (noises * noises) + share * (scatter * scatter))
 
 
 def _leave_one(valid: Array, low: Array, high: Array, distance: Array, xp: ModuleType) -> tuple[Array, Array]:

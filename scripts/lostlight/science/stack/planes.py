@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lostlight.science.stack.rule import Counted
+
 Array = Any
 
 
@@ -37,6 +39,12 @@ def shifted(image: Array, down: int, right: int, fill: Any, xp: ModuleType) -> A
     moved = xp.full_like(image, fill)
     moved[..., _to(down), _to(right)] = image[..., _to(-down), _to(-right)]
     return moved
+
+
+def number_of(mask: Array, counted: Counted, xp: ModuleType) -> Array:
+    """Count what is true of each frame, shape (N, ny, nx), in some rows and columns; shape (N,), int64."""
+    inside = mask if counted is None else mask[:, counted[0], counted[1]]
+    return xp.sum(cast(inside, xp.int64, xp), axis=(1, 2))
 
 
 def _to(step: int) -> slice:

@@ -14,14 +14,17 @@ from lostlight.core.errors import ConfigError
 from lostlight.science.stack.average import median_excess
 from lostlight.science.stack.namespace_shrunk import tolerances
 from lostlight.science.stack.network import comparators
-from lostlight.science.stack.rule import Rule
+from lostlight.science.stack.planes import number_of
+from lostlight.science.stack.rule import Counted, Rule
 from lostlight.science.stack.shrunk import MEDIAN_VARIANCE, mad_factors, scatter_shares
 
 Array = Any
 SIZES = (8, 16, 32, 64)
 """Samples that a kernel can hold."""
-THREADS = 128
-"""Threads of a block of the card."""
+THREADS, OPTIONS = 128, ("--fmad=false",)
+"""Threads of a block of the card; and its additions stay apart from multiplications, as those of the processor do."""
+
+_FATES = _INVALID, _KEPT, _LOW, _HIGH = range(4)
 _SOURCE = r"""
 #ifndef INFINITY
 #define INFINITY __int_as_float(0x7f800000)
@@ -84,7 +87,8 @@ extern "C" __global__ void combine_@(
     const float* x, const float* noises, long long noise_step, const float* weights, long long weight_step,
     const float* blurs, int n_frames, long long n_pixels, const float* reference, const float* mad,
     const float* slope, const float* bend, const float* tables, float low, float high, int rejects, int is_median,
-    float* data, float* sigma, float* weight, int* n_used, int* n_low, int* n_high
+    float* data, float* sigma, float* empirical, float* weight, int* n_used, int* n_low, int* n_high,
+    unsigned char* fate
 ) {
     const long long p = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (p >= n_pixels) return;
@@ -99,7 +103,7 @@ extern "C" __global__ void combine_@(
         away[i] = 0.0f;
         if (i < n_frames && z[i] < INFINITY && rejects && n > 1) {
             const float noise = noises ? noises[noise_step ? i * n_pixels + p : i] : 0.0f;
-            const float known = sqrtf((1.0f - share) * noise * noise + share * scatter * scatter);
+            const float known = sqrtf((1.0f - share) * (noise * noise) + share * (scatter * scatter));
             const float width = factor * (noises ? known : share > 0.0f ? scatter : INFINITY);
             const float extra = slope[p] + (blurs ? blurs[i] * bend[p] : 0.0f);
             if (centre - z[i] > low * width + extra) { away[i] = -1.0f; lower++; }
@@ -112,6 +116,7 @@ extern "C" __global__ void combine_@(
     int kept = 0;
     #pragma unroll
     for (int i = 0; i < @; i++) {
+        unsigned char became = @INVALID@;
         if (i < n_frames && z[i] < INFINITY) {
             if (none && fabsf(z[i] - centre) <= nearest) {
                 if (away[i] < 0.0f) lower--; else higher--;
@@ -124,7 +129,9 @@ extern "C" __global__ void combine_@(
                 whole += w; first += w * d; squares += w * w; variance += w * w * s * s;
                 plain += d; second += d * d; kept++;
             } else z[i] = INFINITY;
+            became = away[i] < 0.0f ? @LOW@ : away[i] > 0.0f ? @HIGH@ : @KEPT@;
         }
+        if (i < n_frames) fate[i * n_pixels + p] = became;
     }
     const double scatter2 = kept > 1 ? fmax((second - plain * plain / kept) / (kept - 1), 0.0) : NAN;
     double excess = 1.0, value = centre + first / whole;
@@ -134,7 +141,8 @@ extern "C" __global__ void combine_@(
         excess = tables[3 * (n_frames + 1) + kept];
     }
     data[p] = (float)value;
-    sigma[p] = (float)(noises ? sqrt(variance * excess) / whole : sqrt(scatter2 * squares * excess) / whole);
+    empirical[p] = (float)(sqrt(scatter2 * squares * excess) / whole);
+    sigma[p] = noises ? (float)(sqrt(variance * excess) / whole) : empirical[p];
     weight[p] = (float)whole;
     n_used[p] = kept; n_low[p] = lower; n_high[p] = higher;
 }
@@ -145,7 +153,10 @@ extern "C" __global__ void combine_@(
 def source(size: int) -> str:
     """Give the CUDA source of the kernels for up to `size` samples."""
     exchanges = " ".join(f"EXCHANGE({i}, {j})" for i, j in comparators(size).tolist())
-    return _SOURCE.replace("@EXCHANGES@", exchanges).replace("@", str(size))
+    text = _SOURCE.replace("@EXCHANGES@", exchanges)
+    for name, fate in zip(("INVALID", "KEPT", "LOW", "HIGH"), _FATES, strict=True):
+        text = text.replace(f"@{name}@", str(fate))
+    return text.replace("@", str(size))
 
 
 def size_of(n_frames: int) -> int | None:
@@ -167,8 +178,9 @@ def tables(n_frames: int, prior: float) -> np.ndarray:
 
 
 def combine_on_card(
-    x: Array, noises: Array | None, weights: Array | None, rule: Rule, cupy: ModuleType, *, blurs: Array | None = None
-) -> dict[str, Array]:
+    x: Array, noises: Array | None, weights: Array | None, rule: Rule, cupy: ModuleType, *, blurs: Array | None = None,
+    counted: Counted = None,
+) -> dict[str, Array]:  # fmt: skip
     """Combine one block by these kernels, as `lostlight.science.stack.namespace.combine_block` does.
 
     Parameters
@@ -180,10 +192,12 @@ def combine_on_card(
         Mean or median, without rejection or shrunk, and without growing.
     cupy : module
     blurs : cupy array, shape (N,), float32, or None
+    counted : (slice, slice) or None
 
     Returns
     -------
-    dict of str to cupy array, shape (ny, nx)
+    dict of str to cupy array
+        The same.
 
     Raises
     ------
@@ -200,14 +214,17 @@ def combine_on_card(
     centre, reference, mad = (cupy.empty(launch.shape, np.float32) for _ in range(3))
     launch("middle", x, *noises, *launch.numbers, centre, reference, mad)
     slope, bend = tolerances(centre, rule.gradient, rule.psf, cupy)
-    planes = {name: cupy.empty(launch.shape, np.float32) for name in ("data", "sigma", "weight")}
+    planes = {name: cupy.empty(launch.shape, np.float32) for name in ("data", "sigma", "sigma_empirical", "weight")}
     planes |= {name: cupy.empty(launch.shape, np.int32) for name in ("n_used", "n_low", "n_high")}
     limits = (np.float32(rule.low), np.float32(rule.high))
     flags = (np.int32(rule.reject == "shrunk"), np.int32(rule.combine == "median"))
     look_up = cupy.asarray(tables(len(x), rule.prior))
     surroundings = (reference, mad, cupy.ascontiguousarray(slope), cupy.ascontiguousarray(bend), look_up)
-    launch("combine", x, *noises, *weights, blurs[0], *launch.numbers, *surroundings, *limits, *flags, *planes.values())
-    return planes
+    options = (*launch.numbers, *surroundings, *limits, *flags)
+    fate = cupy.empty(x.shape, np.uint8)
+    launch("combine", x, *noises, *weights, blurs[0], *options, *planes.values(), fate)
+    fates = {"rejected_low": fate == _LOW, "rejected_high": fate == _HIGH, "n_valid": fate != _INVALID}
+    return planes | {name: number_of(mask, counted, cupy) for name, mask in fates.items()}
 
 
 def supports(rule: Rule) -> bool:
@@ -234,5 +251,5 @@ class _Launch:
 
     def __call__(self, name: str, *arguments: Any) -> None:
         """Run a kernel over all pixels."""
-        kernel = self.cupy.RawKernel(source(self.size), f"{name}_{self.size}")
+        kernel = self.cupy.RawKernel(source(self.size), f"{name}_{self.size}", OPTIONS)
         kernel((-(-self.n_pixels // THREADS),), (THREADS,), arguments)

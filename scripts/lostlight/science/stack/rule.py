@@ -22,6 +22,8 @@ REJECTS = (
 )  # fmt: skip
 SHORTEST = 3
 """Rejection stops where fewer samples than this are left."""
+Counted = tuple[slice, slice] | None
+"""Rows and columns where the samples of each frame are counted; None means everywhere."""
 PASSES = {"sigma_once": 1, "percentile": 1, "expression": 1, "kappa": 5, "kappa_median": 5, "shrunk": 1}
 """Most passes of the methods that do not go on until nothing changes."""
 
