@@ -43,6 +43,8 @@ RULES = {
     "plant",
     *(rule(step).replace("step", kind) for step in STEPS for kind in ("step", "planted")),
 }
+SIMULATED = ("camera:", "tiles:")
+"""How the names of simulated frames begin; a seed follows, which is that of their sky."""
 VETOES = (("filter", "skybot_url", "skybot"), ("filter", "vsx_url", "vsx"))
 
 
@@ -122,17 +124,26 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _of_one_sky(content: dict[str, Any]) -> dict[str, Any]:
-    """Keep real plates away from the catalogues of the simulated sky: ask the services themselves, or no one."""
-    is_simulated = str(content.get("calibrate", {}).get("frames", "")).startswith("camera:")
+    """Hold simulated images against the catalogues of their own sky, and keep those away from real ones."""
     source = content.get("download", {}).get("source")
-    if source == "sky" or (source == "frames" and is_simulated):
+    if source == "sky":
         return content
-    if is_simulated:
-        content = config.merge(content, {"calibrate": {"frames": ""}})
+    sky = _sky_of_frames(content, source)
+    for section in () if sky else ("calibrate", "mosaic"):
+        if str(content.get(section, {}).get("frames", "")).startswith(SIMULATED):
+            content = config.merge(content, {section: {"frames": ""}})
     for section, key, veto in (("masks", "url", ""), ("reference", "url", ""), *VETOES):
         if str(content.get(section, {}).get(key, "")).startswith("sky:"):
-            content = config.merge(content, {section: {key: "", **({veto: False} if veto else {})}})
+            off = {veto: False} if veto and not sky else {}
+            content = config.merge(content, {section: {key: sky, **off}})
     return content
+
+
+def _sky_of_frames(content: Mapping[str, Any], source: str) -> str:
+    """Name the simulated sky whose frames are searched, or their mosaic; empty where they are real, or none are."""
+    raw, calibrated = (str(content.get(section, {}).get("frames") or "") for section in ("calibrate", "mosaic"))
+    frames = {"frames": raw, "mosaic": calibrated or raw}.get(source, "")
+    return f"sky:{frames.partition(':')[2]}" if frames.startswith(SIMULATED) else ""
 
 
 def _targets(folder: Path, apart: Sequence[str], from_step: str, to_step: str, until: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.io import fits as pyfits
 from astropy.wcs import WCS
 from click.testing import CliRunner
@@ -11,6 +12,7 @@ from lostlight.cli import cli
 from lostlight.io import frame_list
 from lostlight.sim.mosaics import scene, write
 from lostlight.sim.mosaics_files import tiles, write_tiles
+from lostlight.sim.sky import Sky
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*datfix")
 
@@ -323,6 +325,22 @@ def test_tiles_are_a_small_mosaic_with_something_wrong(tmp_path):
     assert np.array_equal(data, made.frame(0).data)
     assert header["CTYPE1"] == "RA---TAN"
     assert tiles(3, colour=True).frame(0).data.shape == (3, 240, 320)
+
+
+def test_stars_of_tiles_are_in_the_catalogues_of_their_sky():
+    made = tiles(3)
+    stars = made.truth.stars[made.truth.stars["flux"] > 1000]
+    ra, dec = made.design.centre
+    known = Sky(3).catalogue("I/355/gaiadr3", ra, dec, box_deg=(0.8, 0.6))
+    there, listed = (SkyCoord(*at, unit="deg") for at in (
+        (stars["ra_deg"], stars["dec_deg"]), (known["RA_ICRS"], known["DE_ICRS"]))
+    )  # fmt: skip
+    _, apart, _ = there.match_to_catalog_sky(listed)
+    assert len(stars) > 200
+    # Eight years of motion lie between; a few in a thousand are missing from the catalogue.
+    assert (apart.arcsec < 2).mean() > 0.985
+    other = scene(3, sky=4, centre=(110.0, 20.0)).truth.stars
+    assert set(np.asarray(stars["ra_deg"])).isdisjoint(np.asarray(other["ra_deg"]))
 
 
 def test_tiles_are_written_at_the_command_line(tmp_path):

@@ -99,6 +99,22 @@ def test_real_images_are_never_held_against_the_simulated_sky(planned):
     assert "sky:" not in str(planned("--preset", "dss1_red")["config"])
 
 
+@pytest.mark.parametrize("preset", ["frames", "sds", "grid"])
+def test_simulated_frames_are_held_against_the_sky_they_show(planned, preset):
+    asked = planned("--preset", preset)["config"]
+    assert asked["reference"]["url"] == asked["filter"]["skybot_url"] == "sky:20"
+    kind = "calibrate.frames=camera:7" if preset == "frames" else "mosaic.frames=tiles:7"
+    asked = planned("--preset", preset, "--set", kind)["config"]
+    assert asked["reference"]["url"] == asked["filter"]["vsx_url"] == "sky:7"
+    assert asked["filter"]["skybot"]
+
+
+@pytest.mark.parametrize("source", [["--images", "plates"], ["--preset", "dss1_red"]])
+def test_simulated_frames_are_left_alone_where_real_plates_are_searched(planned, source):
+    asked = planned("--preset", "sds", *source)["config"]
+    assert (asked["calibrate"]["frames"], asked["mosaic"]["frames"]) == ("", "")
+
+
 def test_a_run_is_named_by_the_time_and_keeps_its_configuration(planned, tmp_path):
     import re
 

@@ -52,10 +52,14 @@ class MosaicDesign:
     without_wcs: Collection[int] = ()
     """numbers of frames whose header tells no place on the sky"""
 
+    sky: int | None = None
+    """seed of the simulated sky whose stars are shown; None scatters some at random"""
+    zero_mag: float = 24.4
+    """magnitude of a star of that sky that gives one adu"""
     n_stars: int = 2500
-    """over the whole field"""
+    """stars scattered at random over the whole field"""
     flux: tuple[float, float] = (300.0, 300_000.0)
-    """of the faintest and the brightest star, adu; counts rise twofold for every magnitude"""
+    """of the faintest and the brightest of them, adu; counts rise twofold for every magnitude"""
     n_saturated: int = 0
     """stars more, each three times as bright as saturates"""
     nebula: float = 150.0

@@ -1,4 +1,7 @@
-"""The frames that ``tiles:<seed>`` names: two clear nights on six small tiles, with what commonly goes wrong."""
+"""The frames that ``tiles:<seed>`` names: two clear nights on six small tiles, with what commonly goes wrong.
+
+Their stars are those of the simulated sky ``sky:<seed>``, so that its catalogues know them.
+"""
 
 from pathlib import Path
 
@@ -16,7 +19,10 @@ def tiles(seed: int, *, colour: bool = False) -> Scene:
         channels=3 if colour else 1,
         filters=("R",),
         exptimes_s=(120.0,),
-        n_stars=900,
+        centre=(110.0, 20.0),
+        scale_arcsec=2.5,
+        nebula=40.0,
+        sky=seed,
         slopes=25,
         dither_px=6,
         rotation_deg=1.5,

@@ -8,7 +8,8 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates, spline_filter
 
-from lostlight.sim.camera_stars import COLOUR_TERM
+from lostlight.sim.camera_design import Scene
+from lostlight.sim.camera_stars import COLOUR_TERM, field_stars
 from lostlight.sim.cells import stream
 from lostlight.sim.mosaics_design import MosaicDesign
 
@@ -47,6 +48,20 @@ class MosaicSky:
     @cached_property
     def stars(self) -> Table:
         """All stars: ra_deg, dec_deg, flux (adu in the band without a colour term), colour (B-R)."""
+        return self._random_stars if self.design.sky is None else self._sky_stars(self.design.sky)
+
+    def _sky_stars(self, seed: int) -> Table:
+        """List the stars of the simulated sky that the field may show."""
+        ra, dec = self.design.centre
+        radius_deg = float(np.hypot(*self.half_px)) * self.design.scale_arcsec / 3600
+        found = field_stars(self.seed, Scene(ra_deg=ra, dec_deg=dec, sky=seed), radius_deg)
+        found["flux"] = 10 ** (-0.4 * (found["mag_r"] - self.design.zero_mag))
+        x, y = self.plane.wcs_world2pix(found["ra_deg"], found["dec_deg"], 0)
+        is_inside = (abs(y) < self.half_px[0]) & (abs(x) < self.half_px[1])
+        return found["ra_deg", "dec_deg", "flux", "colour"][is_inside]
+
+    @property
+    def _random_stars(self) -> Table:
         design = self.design
         # Stars that saturate come last, from a stream of their own.
         spread = np.hstack([
