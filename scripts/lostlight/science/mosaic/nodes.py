@@ -113,7 +113,7 @@ def expand(nodes: Doubles, window: Window, step: int) -> Doubles:
     row, t = _cells(window.y0, window.height, step)
     column, s = _cells(window.x0, window.width, step)
     along = (1 - t)[:, None] * nodes[row] + t[:, None] * nodes[row + 1]
-    return (1 - s) * along[:, column] + s * along[:, column + 1]
+    return (1 - s) * np.take(along, column, axis=1) + s * np.take(along, column + 1, axis=1)
 
 
 def areas(x: Doubles, y: Doubles, window: Window, step: int) -> Doubles:
