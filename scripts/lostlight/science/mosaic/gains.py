@@ -10,6 +10,7 @@ from lostlight.science.mosaic.solve import Solution, solve_bipartite
 from lostlight.science.mosaic.star_nodes import Ties, star_ties
 from lostlight.science.mosaic.stats import FrameStats
 from lostlight.science.mosaic.structure import structure_ties
+from lostlight.science.mosaic.twins import Twins, ratio_ties
 
 Doubles = NDArray[np.float64]
 
@@ -80,6 +81,7 @@ def solve_gains(
     prior_sigma: float,
     match_px: float,
     used: NDArray[np.bool_],
+    twins: Sequence[Twins] = (),
 ) -> Gains:
     """Find the gains of all frames at once, for each channel on the same stars and pairs.
 
@@ -93,6 +95,8 @@ def solve_gains(
         Canvas pixels within which stars are one.
     used : ndarray, shape (n,), bool
         Frames that are asked.
+    twins : sequence of Twins
+        Frames that are the same pixels where they overlap.
 
     Returns
     -------
@@ -103,6 +107,8 @@ def solve_gains(
     stars, pairs = star_ties(stats, match_px), structure_ties(stats)
     stars, pairs = stars.only(used[stars.image]), pairs.only(used[pairs.image])
     ties = stars.with_more(pairs)
+    same = ratio_ties(twins, n_channels)
+    ties = ties.with_more(same.only(used[same.image]))
     prior = (-expected[:, None], np.full((n, 1), 1 / prior_sigma**2))
     solutions = [_channel(ties, k, n, prior) for k in range(n_channels)]
     log = np.stack([-s.coefficients[:, 0] for s in solutions], axis=1)

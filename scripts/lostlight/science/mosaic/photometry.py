@@ -16,6 +16,7 @@ from lostlight.science.mosaic.reference import choose_reference, is_sound, middl
 from lostlight.science.mosaic.sky_nodes import sky_ties
 from lostlight.science.mosaic.stats import FrameStats
 from lostlight.science.mosaic.surface import N_TERMS, basis
+from lostlight.science.mosaic.twins import Twins, find_twins, level_ties
 
 log = logging.getLogger(__name__)
 
@@ -154,10 +155,11 @@ def _solve(stats: list[FrameStats], rules: PhotometryRules, asked: str | int) ->
     n, n_channels = len(stats), stats[0].n_channels
     warnings: list[str] = []
     sound = np.array([is_sound(s) for s in stats])
-    gains = _gains(stats, rules, sound, warnings)
+    twins = find_twins(stats)
+    gains = _gains(stats, rules, sound, twins, warnings)
     reference, excluded = _reference_and_excluded(stats, asked, gains, sound)
     if excluded.any() and rules.method == "overlap":
-        without = solve_gains(stats, rules.gain_prior, rules.match_px, sound & ~excluded)
+        without = solve_gains(stats, rules.gain_prior, rules.match_px, sound & ~excluded, twins)
         gains = gains.but_for(excluded, without, reference)
     gain, gain_sigma = gains.relative(reference)
     gain[~sound] = 1.0
@@ -169,13 +171,17 @@ def _solve(stats: list[FrameStats], rules: PhotometryRules, asked: str | int) ->
     phi = basis(at[:, 0], at[:, 1], centre[ties.image], half_px, rules.sky_order)
     sky = np.zeros((n, n_channels, phi.shape[1]))
     if rules.method in ("overlap", "offset"):
-        sky = solve_levels(stats, ties, gain, phi, reference, component)
+        same, places = level_ties(twins, n_channels)
+        kept = (sound & ~excluded)[same.image]
+        same, places = same.only(kept), places[kept]
+        terms = basis(places[:, 0], places[:, 1], centre[same.image], half_px, rules.sky_order)
+        sky = solve_levels(stats, ties.with_more(same), gain, np.concatenate([phi, terms]), reference, component)
         warnings += tell_apart(stats, ties.image, component, reference)
     status = _status(stats, sound, excluded, gain, warnings)
     report = overlap_report(stats, ties, count, gain, np.einsum("mcb,mb->mc", sky[ties.image], phi))
     diagnostics = {
         "reference": stats[reference].id, "components": len(set(component[sound & ~excluded].tolist())) or 1,
-        "stars_used": gains.n_stars, "structure_pairs": gains.n_pairs, "gain_scale": gains.scale,
+        "stars_used": gains.n_stars, "structure_pairs": gains.n_pairs, "twins": len(twins), "gain_scale": gains.scale,
         "fallbacks": _fallbacks(stats, status, gains), **report,
     }  # fmt: skip
     return Photometry(
@@ -183,9 +189,11 @@ def _solve(stats: list[FrameStats], rules: PhotometryRules, asked: str | int) ->
     )  # fmt: skip
 
 
-def _gains(stats: list[FrameStats], rules: PhotometryRules, sound: Flags, warnings: list[str]) -> Gains:
+def _gains(
+    stats: list[FrameStats], rules: PhotometryRules, sound: Flags, twins: list[Twins], warnings: list[str]
+) -> Gains:
     if rules.method == "overlap":
-        return solve_gains(stats, rules.gain_prior, rules.match_px, sound)
+        return solve_gains(stats, rules.gain_prior, rules.match_px, sound, twins)
     if rules.method == "median_ratio":
         text = (
             "median_ratio scales by the level of the sky: the fluxes of stars come out wrong by the ratio of the skies"

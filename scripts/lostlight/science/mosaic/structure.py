@@ -49,7 +49,7 @@ def structure_ties(stats: Sequence[FrameStats]) -> Ties:
     """
     n_channels = stats[0].n_channels
     image, y, weight = [], [], []
-    cells = thinned([_full(s.fine) for s in stats])
+    cells = thinned([full_cells(s.fine) for s in stats])
     for i, j in partners([c.index for c in cells]):
         ratios = [contrast(*common(cells[i], cells[j], channel)) for channel in range(n_channels)]
         if any(ratios):
@@ -83,10 +83,11 @@ def partners(
     return sorted(pairs)
 
 
-def _full(cells: Cells) -> Cells:
+def full_cells(cells: Cells, part: float = FULL) -> Cells:
+    """Keep the cells with at least this part of the samples that cells of their frame have."""
     if not len(cells.index):
         return cells
-    return cells.only(cells.count >= FULL * np.percentile(cells.count, 90))
+    return cells.only(cells.count >= part * np.percentile(cells.count, 90))
 
 
 def common(one: Cells, other: Cells, channel: int) -> tuple[Doubles, Doubles, Doubles, Doubles, Doubles]:
