@@ -1,6 +1,8 @@
 """Pixels to sky: the plate solution against its own formula, and what happens to half a solution."""
 
 import json
+import subprocess
+import sys
 import tarfile
 import warnings
 
@@ -140,3 +142,26 @@ def test_right_ascension_wraps():
     ra, _ = pix_to_sky(wcs, [0, 242], 150)
     assert 0 < ra[0] < 1
     assert 359 < ra[1] < 360
+
+
+@pytest.mark.parametrize("value", [None, "20 31 08"])
+def test_a_projection_without_a_place_is_refused(value):
+    header = tangent_header((80, 90))
+    header.remove("CRVAL2")
+    if value:
+        header["CRVAL2"] = value
+    with pytest.raises(NoWCS, match=f"no place: CRVAL2 = {value!r}"):
+        sky_wcs(header)
+
+
+def test_many_malformed_cards_do_no_harm():
+    header = tangent_header((80, 90))
+    header.update({f"{kind}{i}-{j}": 0.0 for kind in ("PC", "CD", "PV", "PS") for i in (1, 2) for j in (1, 2)})
+    reading = (
+        "from astropy.io.fits import Header; from lostlight.science.plate.wcs import sky_wcs; import sys\n"
+        "header = Header.fromstring(sys.stdin.read(), sep='\\n'); [sky_wcs(header) for _ in range(50)]"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", reading], input=header.tostring(sep="\n"), text=True, capture_output=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")

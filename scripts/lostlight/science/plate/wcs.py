@@ -1,5 +1,6 @@
 """Where on the sky a pixel lies: the plate solution first, the projection in the header second."""
 
+import re
 import warnings
 
 import numpy as np
@@ -35,6 +36,8 @@ _PLATE_PREFIXES = (
     "AMDR",
 )
 _DATE_PREFIXES = ("DATE", "MJD", "JEPOCH", "BEPOCH", "TIMESYS", "OBSGEO")
+_MALFORMED = re.compile(r"(PC|CD|PV|PS)\d+-")
+"""Beginning of cards that are none; eight of them make wcslib write beyond its memory."""
 _SCALE_RANGE_ARCSEC = (0.001, 1800.0)
 _LONGEST_PIXEL = 10.0
 
@@ -76,6 +79,8 @@ def sky_wcs(header: Header) -> WCS:
             hint="solve the image astrometrically first, or take it from an archive that keeps the plate solution",
             n_missing_cards=len(missing),
         )
+    if missing:
+        _refuse_no_place(wcs, header)
     celestial = wcs.celestial
     celestial.array_shape = (int(header.get("NAXIS2", 0)), int(header.get("NAXIS1", 0)))
     _refuse_nonsense(celestial, header)
@@ -153,7 +158,8 @@ def _only_plate(header: Header) -> Header:
 def _without_plate(header: Header) -> Header:
     # wcslib switches to the plate solution at the first of its cards, and would parse dates by its own rules.
     kept = header.copy(strip=False)
-    for key in {card.keyword for card in header.cards if card.keyword.startswith((*_PLATE_PREFIXES, *_DATE_PREFIXES))}:
+    names = {card.keyword for card in header.cards}
+    for key in {key for key in names if key.startswith((*_PLATE_PREFIXES, *_DATE_PREFIXES)) or _MALFORMED.match(key)}:
         kept.remove(key, ignore_missing=True, remove_all=True)
     return kept
 
@@ -169,6 +175,16 @@ def _read(header: Header) -> WCS | None:
                 f"the sky projection in the header cannot be read: {' '.join(str(error).split())}",
                 hint="solve the image astrometrically again",
             ) from error
+
+
+def _refuse_no_place(wcs: WCS, header: Header) -> None:
+    # wcslib takes 0 for what is not there, and for text
+    for key in (f"CRVAL{axis + 1}" for axis in (wcs.wcs.lng, wcs.wcs.lat)):
+        if not _is_number(header.get(key)):
+            raise NoWCS(
+                f"the sky projection in the header has no place: {key} = {header.get(key)!r}",
+                hint="solve the image astrometrically again",
+            )
 
 
 def _refuse_nonsense(wcs: WCS, header: Header) -> None:
