@@ -55,7 +55,9 @@ def common_sources(
     np.maximum.at(widest, of.ravel(), radius)
     column, row = (places // _CELL_PX).T
     often = times > OFTEN * (covered[row, column] - 1)
-    return np.column_stack([places, widest + _HALF_DIAGONAL])[often].astype(np.float32)
+    # Half pixels: what hardly changes in a frame changes nothing for the others.
+    reach = np.ceil(2 * (widest + _HALF_DIAGONAL)) / 2
+    return np.column_stack([places, reach])[often].astype(np.float32)
 
 
 def with_common(measured: Measured, circles: NDArray[np.float32], canvas_wcs: WCS, wcs: WCS, side: float) -> Measured:
