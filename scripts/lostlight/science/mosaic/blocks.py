@@ -27,11 +27,12 @@ def blocks(window: Window, frames: Sequence[Window], bytes_per_sample: float, me
     if needed <= memory_mb * 1e6 or longest <= SMALLEST:
         yield window
         return
-    for half in _halves(window):
+    for half in halves(window):
         yield from blocks(half, frames, bytes_per_sample, memory_mb)
 
 
-def _halves(window: Window) -> tuple[Window, Window]:
+def halves(window: Window) -> tuple[Window, Window]:
+    """Cut a window in two across its longer side."""
     y0, x0, height, width = window.y0, window.x0, window.height, window.width
     if height >= width:
         first = height // 2

@@ -1,9 +1,10 @@
 """Frames to one block of the canvas: each resampled once, brought to the common level, combined pixel by pixel."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import repeat
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from lostlight.science.mosaic.layer import Layer
 from lostlight.science.mosaic.nodes import Route
 from lostlight.science.mosaic.surface import sky_surface
-from lostlight.science.mosaic.warp import Warped, WarpRules, warp
+from lostlight.science.mosaic.warp import WarpRules, warp
 from lostlight.science.mosaic.window import Window
 from lostlight.science.stack.combine import combine
 from lostlight.science.stack.rule import Combined, Rule
@@ -93,11 +94,21 @@ class Coadded:
     wsum : ndarray, shape (C, H, W), float32
         Sum of the weights, which is what a further combination weighs by; 0 where there is nothing.
     tally : Tally
+    device : str
+        cpu or gpu: where it was combined.
+    warnings : tuple of str
     """
 
     layer: Layer
     wsum: Floats
     tally: Tally
+    device: str = "cpu"
+    warnings: tuple[str, ...] = ()
+
+
+Resample = Callable[[Placed, Window], tuple[Any, Any] | None]
+Work = Callable[[Sequence[Placed], Window], Iterator[Combined]]
+"""Gives what comes of each colour of some frames on a window."""
 
 
 def coadd(
@@ -134,30 +145,41 @@ def coadd(
     Coadded
         The same at a pixel for any window, number of threads and memory.
     """
+
+    def resampled(frame: Placed, part: Window) -> tuple[Floats, Floats]:
+        warped = warp(frame.rows, frame.shape, frame.n_channels, frame.route, part, warp_rules, backend=backend)
+        return warped.data, warped.weight
+
+    def work(met: Sequence[Placed], wide: Window) -> Iterator[Combined]:
+        stack, feather = levelled(met, wide, resampled, threads)
+        is_weighed = rule.combine == "mean"
+        for c, samples in enumerate(stack):
+            yield combine(
+                len(met),
+                wide.shape,
+                given(samples),
+                rule,
+                weights=[frame.weight[c] for frame in met] if is_weighed else None,
+                weight_rows=given(feather) if is_weighed else None,
+                noises=[frame.sigma[c] for frame in met],
+                blurs=[frame.blur for frame in met],
+                counted=window.within(wide),
+                threads=threads,
+                memory_mb=memory_mb,
+                backend=backend,
+            )
+
+    return put_together(frames, window, canvas_shape, work)
+
+
+def put_together(frames: Sequence[Placed], window: Window, canvas_shape: tuple[int, int], work: Work) -> Coadded:
+    """Do the work on the frames that meet a window and its apron, and keep what is of the window."""
     wide = window.grown(APRON, canvas_shape)
     meet = [i for i, frame in enumerate(frames) if not _overlap(frame, wide).is_empty]
-    met = [frames[i] for i in meet]
     done = nothing(len(frames), frames[0].n_channels if frames else 1, window.shape)
-    if not met:
-        return done
-    stack, feather = _levelled(met, wide, warp_rules, threads, backend)
-    is_weighed = rule.combine == "mean"
-    for c in range(len(done.layer.sci)):
-        combined = combine(
-            len(met),
-            wide.shape,
-            given(stack[:, c]),
-            rule,
-            weights=[frame.weight[c] for frame in met] if is_weighed else None,
-            weight_rows=given(feather) if is_weighed else None,
-            noises=[frame.sigma[c] for frame in met],
-            blurs=[frame.blur for frame in met],
-            counted=window.within(wide),
-            threads=threads,
-            memory_mb=memory_mb,
-            backend=backend,
-        )
-        put(done, c, combined, window.within(wide), meet)
+    if meet:
+        for c, combined in enumerate(work([frames[i] for i in meet], wide)):
+            put(done, c, combined, window.within(wide), meet)
     return done
 
 
@@ -188,25 +210,45 @@ def _overlap(frame: Placed, window: Window) -> Window:
     return Window(0, 0, 0, 0) if frame.route.window is None else frame.route.window.meet(window)
 
 
-def _levelled(
-    frames: Sequence[Placed], window: Window, rules: WarpRules, threads: int, backend: str
-) -> tuple[Floats, Floats]:
-    """Resample every frame and bring it to the common level; gives samples (N, C, h, w) and feathers (N, h, w)."""
-    stack = np.full((len(frames), frames[0].n_channels, *window.shape), np.nan, np.float32)
-    feather = np.zeros((len(frames), *window.shape), np.float32)
+def levelled(
+    frames: Sequence[Placed], window: Window, resampled: Resample, threads: int, xp: ModuleType = np
+) -> tuple[Any, Any]:
+    """Resample every frame and bring it to the common level.
+
+    Parameters
+    ----------
+    frames : sequence of Placed
+        Such as meet the window.
+    window : Window
+    resampled : callable
+        ``resampled(frame, part)`` gives data and weight of a frame on a window, None where it has no pixel there.
+    threads : int
+    xp : module
+        Namespace of these arrays and of what is given back.
+
+    Returns
+    -------
+    stack : array, shape (C, N, h, w), float32
+    feather : array, shape (N, h, w), float32
+    """
+    n_channels = frames[0].n_channels
+    stack = xp.full((n_channels, len(frames), *window.shape), xp.nan, dtype=xp.float32)
+    feather = xp.zeros((len(frames), *window.shape), dtype=xp.float32)
+
+    def bring(k: int) -> None:
+        level, part = frames[k].level, _overlap(frames[k], window)
+        found = resampled(frames[k], part)
+        if found is None:
+            return
+        inside = part.within(window)
+        data, feather[k, *inside] = found
+        for c in range(n_channels):
+            surface = sky_surface(level.sky[c], level.centre, level.half_px, part, xp)
+            stack[c, k, *inside] = xp.asarray(level.gain[c], dtype=xp.float32) * data[c, ...] - surface
+
     with ThreadPoolExecutor(max(threads, 1)) as pool:
-        list(pool.map(_bring, frames, stack, feather, repeat(window), repeat(rules), repeat(backend)))
+        list(pool.map(bring, range(len(frames))))
     return stack, feather
-
-
-def _bring(frame: Placed, samples: Floats, feather: Floats, window: Window, rules: WarpRules, backend: str) -> None:
-    part = _overlap(frame, window)
-    warped: Warped = warp(frame.rows, frame.shape, frame.n_channels, frame.route, part, rules, backend=backend)
-    inside = part.within(window)
-    feather[inside] = warped.weight
-    for c, plane in enumerate(warped.data):
-        surface = sky_surface(frame.level.sky[c], frame.level.centre, frame.level.half_px, part)
-        samples[(c, *inside)] = np.float32(frame.level.gain[c]) * plane - surface
 
 
 def given(stack: Floats) -> Callable[[int, int, int, Floats], None]:

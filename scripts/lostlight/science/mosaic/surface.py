@@ -1,9 +1,13 @@
 """The smooth surface by which the sky of one frame differs from that of the others."""
 
+from types import ModuleType
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from lostlight.science.mosaic.window import Window
+from lostlight.science.stack.planes import cast
 
 N_TERMS = {0: 1, 1: 3, 2: 6}
 """Coefficients of a surface by its order: a constant, a plane, a quadratic."""
@@ -33,8 +37,8 @@ def basis(x_px: NDArray, y_px: NDArray, centre: NDArray, half_px: float, order: 
 
 
 def sky_surface(
-    coefficients: NDArray[np.float64], centre: NDArray[np.float64], half_px: float, window: Window
-) -> NDArray[np.float32]:
+    coefficients: NDArray[np.float64], centre: NDArray[np.float64], half_px: float, window: Window, xp: ModuleType = np
+) -> Any:
     """Give what is subtracted from a frame, after its gain, to bring it to the level of the others.
 
     Parameters
@@ -47,10 +51,12 @@ def sky_surface(
         `Photometry.half_px`.
     window : Window
         Pixels of the canvas.
+    xp : module
+        Array namespace of what is given back.
 
     Returns
     -------
-    ndarray, shape (height, width), float32, adu
+    array, shape (height, width), float32, adu
         The same at a pixel whatever the window.
     """
     c = np.zeros(6)
@@ -59,7 +65,7 @@ def sky_surface(
     v = ((np.arange(window.y0, window.y0 + window.height) - centre[1]) / half_px)[:, None]
     along_x = c[0] + c[1] * u + c[3] * (u * u - 1 / 3)
     along_y = c[2] * v + c[5] * (v * v - 1 / 3)
-    surface = along_x + along_y
+    surface = xp.asarray(along_x) + xp.asarray(along_y)
     if c[4]:
-        surface = surface + c[4] * (u * v)
-    return surface.astype(np.float32)
+        surface = surface + float(c[4]) * (xp.asarray(u) * xp.asarray(v))
+    return cast(surface, xp.float32, xp)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from lostlight.science.mosaic.taps import KERNELS, table
 from lostlight.science.mosaic.window import Window
 
 Floats = NDArray[np.float32]
-JACOBIANS, BACKENDS = ("fixed", "variable", "none"), ("auto", "numpy", "numba", "cupy")
+JACOBIANS, BACKENDS = ("fixed", "variable", "none"), ("auto", "numpy", "numba")
 COMPILED = "lostlight.science.mosaic.warp_compiled"
 WORTH_COMPILING = 1 << 20
 """Pixels of a window from which compiled loops save more than the second that loading the compiler takes."""
@@ -111,7 +111,7 @@ def warp(
         Any part of the canvas; what the frame does not cover of it is NaN.
     rules : WarpRules
     backend : str
-        auto, numpy or numba; cupy works on a graphics card and agrees to 1e-6.
+        auto, numpy or numba.
 
     Raises
     ------
@@ -120,10 +120,34 @@ def warp(
     """
     out = Warped(np.full((n_channels, *window.shape), np.nan, np.float32), np.zeros(window.shape, np.float32))
     part = Window(0, 0, 0, 0) if route.window is None else window.meet(route.window)
-    needed = None if part.is_empty else _needed(route, part, frame_shape, rules)
-    if needed is None:
+    if part.is_empty:
         return out
-    spec = Spec(
+    if rules.kernel == "drizzle":
+        found = drizzle(rows, n_channels, route, part, _spec(frame_shape, route, rules), rules.pixfrac)
+    else:
+        found = resampled(rows, frame_shape, route, part, rules, _engine(backend, part.height * part.width))
+    if found is not None:
+        inside = part.within(window)
+        out.data[:, *inside], out.weight[inside] = found
+    return out
+
+
+def resampled(
+    rows: Rows, frame_shape: tuple[int, int], route: Route, window: Window, rules: WarpRules, engine: Engine
+) -> tuple[Any, Any] | None:
+    """Resample a frame onto a window within that of its route; gives data and weight in arrays of the engine.
+
+    None where the window touches no pixel of the frame.
+    """
+    needed = _needed(route, window, frame_shape, rules)
+    if needed is None:
+        return None
+    piece = patch(rows, frame_shape, *needed, rules.kernel, engine.coefficients)
+    return engine.gather(piece, *route.part(window), window, route.step_px, _spec(frame_shape, route, rules))
+
+
+def _spec(frame_shape: tuple[int, int], route: Route, rules: WarpRules) -> Spec:
+    return Spec(
         rules.kernel,
         frame_shape,
         rules.edge_px,
@@ -131,15 +155,6 @@ def warp(
         route.ratio if rules.jacobian == "fixed" else 1.0,
         rules.jacobian == "variable",
     )
-    inside = part.within(window)
-    if rules.kernel == "drizzle":
-        out.data[:, *inside], out.weight[inside] = drizzle(rows, n_channels, route, part, spec, rules.pixfrac)
-        return out
-    engine = _engine(backend, part.height * part.width)
-    piece = patch(rows, frame_shape, *needed, rules.kernel, engine.coefficients)
-    data, weight = engine.gather(piece, *route.part(part), part, route.step_px, spec)
-    out.data[:, *inside], out.weight[inside] = data, weight
-    return out
 
 
 def _needed(
@@ -163,10 +178,6 @@ def _engine(backend: str, n_pixels: int) -> Engine:
         raise ConfigError(f"no backend {backend}", hint=f"choose from {', '.join(BACKENDS)}")
     if backend == "numpy" or (backend == "auto" and n_pixels < WORTH_COMPILING and COMPILED not in sys.modules):
         return NUMPY
-    if backend == "cupy":
-        from lostlight.science.mosaic import warp_raw
-
-        return Engine(warp_raw.coefficients, warp_raw.gather)
     from lostlight.science.mosaic import warp_compiled
 
     return Engine(warp_compiled.coefficients, warp_compiled.gather)

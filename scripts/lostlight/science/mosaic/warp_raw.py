@@ -1,23 +1,20 @@
-"""The loop of a resampling for graphics cards, one thread for each pixel of the canvas; the operations of `gather`.
-
-Compilers for cards merge additions with multiplications, so results agree with those of the processor to 1e-6.
-"""
+"""The loop of a resampling for graphics cards, one thread for each pixel of the canvas; the operations of `gather`."""
 
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lostlight.science.mosaic import spline
 from lostlight.science.mosaic.feather import FLOOR
 from lostlight.science.mosaic.gather import Spec
 from lostlight.science.mosaic.patch import Patch
 from lostlight.science.mosaic.taps import PLACES, most_bad, table
 from lostlight.science.mosaic.window import Window
 
-NAME, THREADS = "warp", 256
-"""Name of the kernel, and threads of a block."""
+NAME, THREADS, OPTIONS = "warp", 256, ("--fmad=false",)
+"""Name of the kernel; threads of a block; additions stay apart from multiplications, as the processor does them."""
 WHOLES = (
     "height", "width", "channels", "rows", "columns", "corner_y", "corner_x", "window_y", "window_x", "step",
     "node_columns", "ny", "nx", "edge", "has_bad", "by_area", "nearest",
@@ -117,6 +114,7 @@ extern "C" __global__ void warp(
 """
 
 
+@cache
 def source(taps: int) -> str:
     """Give the CUDA C++ of the kernel for so many taps along each axis."""
     wholes = ", ".join(f"{name} = whole[{k}]" for k, name in enumerate(WHOLES))
@@ -127,17 +125,25 @@ def source(taps: int) -> str:
     return text
 
 
-def coefficients(image: NDArray[np.float32]) -> Any:
-    """Filter an image for the cubic kernel on the card, as `lostlight.science.mosaic.spline.coefficients`."""
-    import cupy
+def gather(
+    patch: Patch, x: NDArray, y: NDArray, window: Window, step: int, spec: Spec, cupy: ModuleType
+) -> tuple[Any, Any]:
+    """Resample a piece of a frame onto a window of the canvas, as `lostlight.science.mosaic.gather.gather`.
 
-    return spline.coefficients(cupy.asarray(image), cupy)
+    Parameters
+    ----------
+    patch : Patch
+        Its arrays may lie on the card already; what does not is brought there.
+    x, y : ndarray of float64
+    window : Window
+    step : int
+    spec : Spec
+    cupy : module
 
-
-def gather_on_card(patch: Patch, x: Any, y: Any, window: Window, step: int, spec: Spec) -> tuple[Any, Any]:
-    """Resample a piece of a frame onto a window of the canvas, as `gather.gather`; the results stay on the card."""
-    import cupy
-
+    Returns
+    -------
+    data, weight : cupy array, float32
+    """
     weights = table(spec.kernel)
     n_channels, rows, columns = patch.data.shape
     whole = (
@@ -146,30 +152,11 @@ def gather_on_card(patch: Patch, x: Any, y: Any, window: Window, step: int, spec
     )  # fmt: skip
     real = spec.feather_px, spec.factor, most_bad(spec.kernel)
     bad = np.zeros((1, 1), bool) if patch.bad is None else patch.bad
+    numbers = np.array(whole, np.int64), np.array(real, np.float64)
+    given = (patch.data, bad.view(np.uint8), x, y, weights, *numbers)
     data = cupy.empty((n_channels, *window.shape), np.float32)
     weight = cupy.empty(window.shape, np.float32)
-    given = (
-        *(cupy.ascontiguousarray(cupy.asarray(each)) for each in (patch.data, bad.view(np.uint8), x, y, weights)),
-        cupy.asarray(np.array(whole, np.int64)),
-        cupy.asarray(np.array(real, np.float64)),
-    )
     blocks = -(-window.height * window.width // THREADS)
-    _kernel(weights.shape[1])((blocks,), (THREADS,), (*given, data, weight))
+    kernel = cupy.RawKernel(source(weights.shape[1]), NAME, OPTIONS)
+    kernel((blocks,), (THREADS,), (*(cupy.ascontiguousarray(cupy.asarray(each)) for each in given), data, weight))
     return data, weight
-
-
-def gather(
-    patch: Patch, x: NDArray, y: NDArray, window: Window, step: int, spec: Spec
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Resample on the card and bring the window back."""
-    import cupy
-
-    data, weight = gather_on_card(patch, x, y, window, step, spec)
-    return cupy.asnumpy(data), cupy.asnumpy(weight)
-
-
-@cache
-def _kernel(taps: int) -> Any:
-    import cupy
-
-    return cupy.RawKernel(source(taps), NAME)

@@ -1,6 +1,8 @@
 """Frames to a window of the canvas, block by block, so that memory does not grow with frames or canvas."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,10 @@ from lostlight.core.params import MosaicParams
 from lostlight.core.step import Lent
 from lostlight.io.scratch import release, scratch
 from lostlight.science.mosaic.blocks import blocks
-from lostlight.science.mosaic.coadd import Coadded, Placed, Tally, coadd
+from lostlight.science.mosaic.coadd import Coadded, Placed, Tally
 from lostlight.science.mosaic.layer import Layer
 from lostlight.science.mosaic.window import Window
+from lostlight.steps.mosaicking.bench import Bench
 from lostlight.steps.mosaicking.placed import rule, warp_rules
 
 SHARE = 0.6
@@ -27,25 +30,19 @@ def assemble(
     folder: Path,
 ) -> Coadded:
     """Combine frames on the windows of the canvas, which are blocks of one rectangle; scratch files go to `folder`."""
-
-    def work(block: Window) -> Coadded:
-        return coadd(
-            frames, block, canvas_shape, warp_rules(params), rule(params),
-            threads=lent.threads, memory_mb=(1 - SHARE) * lent.memory_mb, backend=lent.backend,
-        )  # fmt: skip
-
+    bench = Bench(frames, canvas_shape, warp_rules(params), rule(params), lent, (1 - SHARE) * lent.memory_mb)
     n_channels = frames[0].n_channels
     seen = [frame.route.window for frame in frames if frame.route.window is not None]
     size = 4 * (n_channels + 1)
     parts = [part for window in windows for part in blocks(window, seen, size, SHARE * lent.memory_mb)]
-    return joined(parts, work, len(frames), n_channels, folder)
+    done = joined(chain.from_iterable(map(bench.work, parts)), hull(parts), len(frames), n_channels, folder)
+    return replace(done, device=bench.device, warnings=tuple(bench.warnings))
 
 
 def joined(
-    parts: Sequence[Window], work: Callable[[Window], Coadded], n_frames: int, n_channels: int, folder: Path
+    parts: Iterable[tuple[Window, Coadded]], whole: Window, n_frames: int, n_channels: int, folder: Path
 ) -> Coadded:
-    """Put blocks together as they are made."""
-    whole = hull(parts)
+    """Put the blocks of a window together as they are made."""
     planes = (n_channels, *whole.shape)
     layer = Layer(
         scratch(planes, np.float32, folder),
@@ -56,8 +53,8 @@ def joined(
     layer.sci[:] = np.nan
     wsum = scratch(planes, np.float32, folder)
     tally = Tally(*(np.zeros(n_frames, np.int64) for _ in range(3)))
-    for part in parts:
-        done, at = work(part), part.within(whole)
+    for part, done in parts:
+        at = part.within(whole)
         for ours, new in ((layer.sci, done.layer.sci), (layer.wht, done.layer.wht), (wsum, done.wsum)):
             ours[(slice(None), *at)] = new
         layer.cov[at], layer.rej[at] = done.layer.cov, done.layer.rej

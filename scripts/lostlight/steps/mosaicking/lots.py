@@ -90,11 +90,11 @@ class _Lots:
         size = BYTES * some[0].n_channels
         parts = list(blocks(whole, [lot.window for lot in some], size, SHARE * lent.memory_mb))
 
-        def work(part: Window) -> Coadded:
+        def work(part: Window) -> tuple[Window, Coadded]:
             memory_mb = (1 - SHARE) * lent.memory_mb
-            return coadd_lots(some, part, own, threads=lent.threads, memory_mb=memory_mb, backend=lent.backend)
+            return part, coadd_lots(some, part, own, threads=lent.threads, memory_mb=memory_mb, backend=lent.backend)
 
-        return joined(parts, work, len(some), some[0].n_channels, self.folder)
+        return joined(map(work, parts), whole, len(some), some[0].n_channels, self.folder)
 
     def told(self) -> list[dict[str, Any]]:
         """Tell of every lot."""
