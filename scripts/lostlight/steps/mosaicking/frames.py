@@ -114,7 +114,7 @@ def listed(manifests: Sequence[Manifest], params: MosaicParams) -> list[Own]:
         raise ConfigError("mosaic.frames is empty, and step 11 made no lights", hint=hint)
     if twice := mosaic_frames.duplicates([path for _, path in found]):
         names = "; ".join(" = ".join(path.name for path in some) for some in twice[:3])
-        raise ConfigError(f"{len(twice)} frames are given more than once: {names}", hint="keep one file of each")
+        raise ConfigError(f"given more than once: {names}", hint="keep one file of each frame", n_frames=len(twice))
     frames = sorted((own for each in found for own in _read(*each, params)), key=lambda own: own.id)
     _refuse_mixed(frames)
     return frames
@@ -157,7 +157,7 @@ def _refuse_mixed(frames: Sequence[Own]) -> None:
         few, what = (mono, "mono") if len(mono) < len(colour) else (colour, "colour")
         named = ", ".join(few[:5]) + (" …" if len(few) > 5 else "")
         raise ConfigError(
-            f"{len(colour)} frames have colours and {len(mono)} have none; {what}: {named}",
+            f"frames with colours ({len(colour)}) and without ({len(mono)}); {what}: {named}",
             hint="make a mosaic of each kind",
             n_mono=len(mono),
             n_colour=len(colour),

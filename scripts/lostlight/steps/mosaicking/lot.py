@@ -1,5 +1,7 @@
 """The lots, and one lot of frames, combined on the part of the canvas that they cover."""
 
+from collections import Counter
+
 from lostlight.core.errors import NoWork
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Outputs, Result, Unit
@@ -16,7 +18,12 @@ def lots(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
     """Write which frame goes into which lot, to be read and edited."""
     told = {role.removeprefix(given.IN_LOT): str(lot) for role, lot in unit.facts.items() if role != "kind"}
     lots_file.write(out["lots"], dict(sorted(told.items(), key=lambda each: (each[1], each[0]))))
-    return Result({"n_lots": len(set(told.values()) - {""})})
+    sizes = Counter(lot for lot in told.values() if lot)
+    small = {lot: size for lot, size in sorted(sizes.items()) if size < params.lots.min}
+    warnings = [
+        f"lot {lot} has fewer frames than mosaic.lots.min ({size} of {params.lots.min})" for lot, size in small.items()
+    ]
+    return Result({"n_lots": len(sizes)}, warnings=warnings)
 
 
 def lot(unit: Unit, params: MosaicParams, out: Outputs) -> Result:

@@ -3,17 +3,15 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
-from lostlight.core.errors import ConfigError
 from lostlight.core.manifest import Manifest
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Take, Unit
-from lostlight.io import lots_file
-from lostlight.science.mosaic.footprint import outline
-from lostlight.science.mosaic.groups import GroupFrame, GroupRules, check_lots, plan_groups
 from lostlight.steps.mosaicking.frames import Own, listed
 from lostlight.steps.mosaicking.given import FRAME, IN_LOT, LEVELS, LOT, MEASURED, OTHER
+from lostlight.steps.mosaicking.planning import grouped, lots_of
 
 CANVAS, LOTS, MOSAIC = "canvas", "lots", "mosaic"
 """The unit that places the frames, that of the plan of lots, and the beginning of those that make the result."""
@@ -32,7 +30,7 @@ CONCERNS = {
 def units(manifests: Sequence[Manifest], params: MosaicParams) -> list[Unit]:
     """Plan the units of the step."""
     frames = listed(manifests, params)
-    lots = _lots(frames, params) if params.mode == "sds" else {}
+    lots = lots_of([grouped(own) for own in frames if not own.unusable], params)
     planned = [*(_measure(own) for own in frames), _canvas(frames)]
     if lots:
         planned.append(Unit(LOTS, facts={"kind": LOTS} | {IN_LOT + name: lot for name, lot in lots.items()}))
@@ -45,30 +43,10 @@ def units(manifests: Sequence[Manifest], params: MosaicParams) -> list[Unit]:
     return [replace(unit, concerns=CONCERNS[str(unit.facts["kind"])]) for unit in planned]
 
 
-def _lots(frames: Sequence[Own], params: MosaicParams) -> dict[str, str]:
-    """Say which lot each frame goes into; empty for those that go into none."""
-    usable = [own for own in frames if not own.unusable]
-    if params.plan:
-        path = Path(params.plan)
-        if not path.is_file():
-            raise ConfigError(f"mosaic.plan names {params.plan!r}, which does not exist", hint="correct the path")
-        lots = lots_file.read(path, [own.id for own in usable])
-        check_lots([_grouped(own) for own in usable], lots)
-        return lots
-    return plan_groups([_grouped(own) for own in usable], GroupRules(**params.lots.model_dump()))
-
-
-def _grouped(own: Own) -> GroupFrame:
-    """Say what decides on the lot of a frame; where it lies is known only later, if it is to be registered."""
-    known, wcs = own.known, own.wcs
-    seen = None if wcs is None else outline(wcs, own.shape)
-    return GroupFrame(
-        own.id, known.filter, known.exptime_s, known.gain_setting, known.session, known.date_obs_utc, seen
-    )
-
-
 def _measure(own: Own) -> Unit:
-    return Unit(f"measure_{own.id}", {FRAME + own.id: own.path}, {"kind": "measure", FRAME + own.id: own.told()})
+    # a file that cannot be used need not be there
+    inputs = {} if own.unusable else {FRAME + own.id: own.path}
+    return Unit(f"measure_{own.id}", inputs, {"kind": "measure", FRAME + own.id: own.told()})
 
 
 def _canvas(frames: Sequence[Own]) -> Unit:
@@ -90,11 +68,20 @@ def _by_filter(frames: Sequence[Own]) -> dict[str, list[Own]]:
         found.setdefault(own.known.filter, []).append(own)
     if len(found) == 1:
         return {"": list(frames)}
-    return {_plain(name): some for name, some in sorted(found.items())}
+    named: dict[str, list[Own]] = {}
+    taken: set[str] = set()
+    for name, some in sorted(found.items()):
+        plain = _plain(name)
+        tries = (plain if number == 1 else f"{plain}-{number}" for number in count(1))
+        # some disks do not tell capitals apart
+        own_name = next(each for each in tries if each.casefold() not in taken)
+        taken.add(own_name.casefold())
+        named[own_name] = some
+    return named
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.+-]+", "-", name).strip("-") or "no-filter"
+    return re.sub(r"[^A-Za-z0-9.+-]+", "-", name).strip("-.") or "no-filter"
 
 
 def _of_filter(name: str, frames: Sequence[Own], lots: Mapping[str, str], told: Mapping[str, str]) -> list[Unit]:
