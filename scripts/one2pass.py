@@ -23,10 +23,9 @@ from typing import Any
 import click
 import yaml
 
-from lostlight import progress
+from lostlight import plan_cli, progress
 from lostlight.core import config
 from lostlight.core.errors import ConfigError, ContractError, LostlightError
-from lostlight.core.params import CalibrateParams
 from lostlight.vocab.steps import FRAMES, STEPS, SURVEY, WHOLE, rule
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -81,8 +80,8 @@ def launch(
     if settings.run.workers:
         command += ["--cores", str(settings.run.workers)]
     if dry_run:
-        if settings.calibrate.frames:
-            click.echo(_frames_plan(settings.calibrate))
+        if config.frame_steps(settings):
+            click.echo(plan_cli.told(settings))
         with tempfile.TemporaryDirectory() as scratch:
             laid = _write(content, Path(scratch))
             return subprocess.call([*command, "--configfile", str(laid), "--dry-run", "--quiet", "rules"])
@@ -91,15 +90,6 @@ def launch(
             failed.unlink()  # what an earlier attempt died of is no news of this one
         laid = _write(content, folder)
         return _conclude(folder, _watch([*command, "--configfile", str(laid)], settings.run.id))
-
-
-def _frames_plan(params: CalibrateParams) -> str:
-    """Tell what calibration would do with the frames."""
-    from lostlight.sim import darkroom
-    from lostlight.steps.calibrating import planning
-
-    with darkroom.frames_of(params.model_dump_json()):
-        return planning.told(planning.planned(params))
 
 
 def _write(content: Mapping[str, Any], folder: Path) -> Path:
@@ -243,8 +233,8 @@ def exit_with(start: Any) -> None:
 @click.option("--dec", type=float, help="declination in degrees")
 @click.option("--positions", type=click.Path(path_type=Path), help="CSV with columns ra_deg and dec_deg")
 @click.option("--images", type=click.Path(path_type=Path), help="your own plates: a FITS file or a folder of them")
-@click.option("--frames", help="your own raw frames: a folder of them, or a table with a column path")
-@click.option("--mode", type=click.Choice(["stack", "sds", "grid"]), help="join own frames: plainly, by lots, in tiles")
+@click.option("--frames", help="your own frames: a folder of them, or a table with a column path")
+@click.option("--mode", type=click.Choice(plan_cli.MODES), help="join own frames: plainly, by lots, in tiles")
 @click.option("--reference", type=click.Path(path_type=Path), help="your own catalogue: CSV, FITS, VOTable or ECSV")
 @click.option("--preset", multiple=True, help="configuration of config/presets to lay over; repeatable")
 @click.option("--config", "layers", multiple=True, type=click.Path(path_type=Path), help="the same, from a file")
@@ -308,19 +298,11 @@ def _overlay(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _frames(frames: str, mode: str) -> dict[str, Any]:
-    """Configure a search of own frames, or of their mosaic; raw ones are calibrated first, where there is need."""
-    source = "mosaic" if mode else "frames"
-    overlay: dict[str, Any] = {"download": {"source": source, "survey": "any", "url": ""}}
-    if mode:
-        overlay["mosaic"] = {"mode": mode}
+    """Configure a search of own frames, or of their mosaic."""
+    overlay: dict[str, Any] = {"download": {"source": "frames", "survey": "any", "url": ""}}
     if frames:
-        overlay = config.merge(overlay, {"mosaic": {"frames": ""}})
-    if not mode or not frames:
-        return overlay
-    from lostlight.steps.mosaicking.frames import are_raw
-
-    clean = {"mosaic": {"frames": frames}, "calibrate": {"frames": ""}}
-    return overlay if are_raw(frames) else config.merge(overlay, clean)
+        overlay["mosaic"] = {"frames": ""}
+    return config.merge(overlay, plan_cli.joined(frames, mode)) if mode else overlay
 
 
 if __name__ == "__main__":

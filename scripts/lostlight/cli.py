@@ -11,6 +11,7 @@ import click
 from lostlight import __version__
 from lostlight.core.errors import STORAGE, ConfigError, ContractError, LostlightError, StorageError
 from lostlight.library_cli import library
+from lostlight.plan_cli import plan
 from lostlight.sky_cli import sky
 
 
@@ -186,30 +187,8 @@ def demo() -> None:
     click.echo(f"report: {folder / '09_summary/products/report.html'}")
 
 
-@cli.command()
-@click.option("--frames", help="folder of raw frames, or table with a column path; default: that of the configuration")
-@click.option("--config", "-c", multiple=True, type=click.Path(path_type=Path), help="configuration files")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="any key of the configuration; repeatable")
-@click.option("--out", "-o", type=click.Path(path_type=Path), help="also write the plan as CSV, to be edited")
-def plan(frames: str | None, config: tuple[Path, ...], settings: tuple[str, ...], out: Path | None) -> None:
-    """Say what calibration would do with a folder of raw frames, and do nothing."""
-    from lostlight.core import config as configuration
-    from lostlight.sim import darkroom
-    from lostlight.steps.calibrating import planning
-
-    overlay: dict[str, Any] = {"calibrate": {"frames": frames}} if frames else {}
-    for setting in settings:
-        overlay = configuration.merge(overlay, configuration.parse_setting(setting))
-    params = configuration.load(config, overlay).calibrate
-    with darkroom.frames_of(params.model_dump_json()):
-        done = planning.planned(params)
-    click.echo(planning.told(done))
-    if out:
-        planning.write(done, out)
-        click.echo(f"plan: {out}; edit it, and name it in calibrate.plan")
-
-
 cli.add_command(library)
+cli.add_command(plan)
 cli.add_command(sky)
 
 

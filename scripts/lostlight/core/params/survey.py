@@ -31,7 +31,7 @@ class TilesParams(Params):
     """Step 00: from positions to tiles."""
 
     mode: Literal["hex30", "plate", "single", "frames"] = "hex30"
-    """lattice of 30 arcmin hexagons, grid in each plate's core, one tile per position, or one per own frame or mosaic"""
+    """lattice of 30 arcmin hexagons, grid in each plate's core, one tile per position, or one per frame or mosaic"""
     positions: tuple[Position, ...] = ()
     """positions given here in the configuration"""
     positions_csv: str = ""
