@@ -1,14 +1,12 @@
 """The kernel for graphics cards, compiled for the processor, against the twin; and the twin in other arrays."""
 
-import ctypes
 import shutil
 import subprocess
-import types
-from functools import cache
 
 import array_api_strict as strict
 import numpy as np
 import pytest
+from tests.card import Card
 
 from lostlight.science.mosaic import gather, spline, warp_raw
 from lostlight.science.mosaic.gather import Spec
@@ -19,22 +17,6 @@ from lostlight.science.mosaic.window import Window
 
 SHAPE, STEP = (61, 83), 8
 WINDOW = Window(13, 21, 55, 67)
-STUB = r"""
-#include <cmath>
-#define __global__
-#define __device__ static inline
-struct Place { long long x; };
-static Place blockIdx, blockDim, threadIdx;
-%s
-extern "C" void all_threads(long long blocks, long long threads, const float *image, const unsigned char *bad,
-                            const double *x, const double *y, const float *table, const long long *whole,
-                            const double *real, float *data, float *weight) {
-    blockDim.x = threads;
-    for (blockIdx.x = 0; blockIdx.x < blocks; blockIdx.x++)
-        for (threadIdx.x = 0; threadIdx.x < threads; threadIdx.x++)
-            warp(image, bad, x, y, table, whole, real, data, weight);
-}
-"""
 
 
 def nodes():
@@ -57,31 +39,9 @@ def spec(kernel, by_area=False):
 
 @pytest.fixture(scope="module")
 def card(tmp_path_factory):
-    """A stand-in for CuPy whose arrays are NumPy's and whose kernels g++ compiles."""
     if shutil.which("g++") is None:
         pytest.skip("g++ is absent")
-    folder = tmp_path_factory.mktemp("card")
-
-    @cache
-    def raw_kernel(code, name, options):
-        assert (name, options) == ("warp", ("--fmad=false",))
-        taps = code.split("#define TAPS ")[1].split()[0]
-        file = folder / f"warp{taps}.cpp"
-        file.write_text(STUB % code)
-        library = file.with_suffix(".so")
-        flags = ["-O1", "-ffp-contract=off", "-Wall", "-Werror", "-shared", "-fPIC"]
-        subprocess.run(["g++", *flags, str(file), "-o", str(library)], check=True)
-        run = ctypes.CDLL(str(library)).all_threads
-
-        def launch(blocks, threads, arguments):
-            numbers = (ctypes.c_longlong(*blocks), ctypes.c_longlong(*threads))
-            run(*numbers, *(ctypes.c_void_p(each.ctypes.data) for each in arguments))
-
-        return launch
-
-    return types.SimpleNamespace(
-        RawKernel=raw_kernel, asarray=np.asarray, ascontiguousarray=np.ascontiguousarray, empty=np.empty
-    )
+    return Card(tmp_path_factory.mktemp("card"))
 
 
 @pytest.mark.parametrize("holes", [False, True], ids=["whole", "holes"])

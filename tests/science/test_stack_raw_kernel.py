@@ -1,82 +1,24 @@
-"""CUDA kernels, compiled for the CPU: they agree with the twin in the array API standard.
+"""CUDA kernels, compiled for the CPU: they agree with the twin in the array API standard."""
 
-A stand-in for CuPy compiles the very source with a C++ compiler, and runs one thread after the other.
-"""
-
-import ctypes
 import re
 import shutil
 import subprocess
 
 import numpy as np
 import pytest
+from tests.card import Card
 from tests.science.test_stack_shrunk import scene
 
 from lostlight.core.errors import ConfigError
 from lostlight.science.stack import namespace, raw_kernel
 from lostlight.science.stack.rule import Rule
 
-CARD = """
-#include <cmath>
-using std::isfinite;
-#define __global__
-#define __device__
-struct Index { long long x; };
-static Index blockIdx, blockDim, threadIdx;
-"""
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
-
-
-class Cupy:
-    """As much of CuPy as the kernels are launched with."""
-
-    empty, asarray, ascontiguousarray = (staticmethod(f) for f in (np.empty, np.asarray, np.ascontiguousarray))
-
-    def __init__(self, folder):
-        self.folder, self.libraries, self.launched = folder, {}, []
-
-    def __getattr__(self, name):
-        return getattr(np, name)
-
-    def RawKernel(self, source, name, options=()):  # noqa: N802
-        def run(grid, block, arguments):
-            size = name.split("_")[1]
-            library = self.libraries.setdefault(size, None) or self.compile(source, size)
-            self.launched.append(name)
-            getattr(library, f"run_{name}")(
-                *(ctypes.c_longlong(int(n)) for n in (*grid, *block)), *map(passed, arguments)
-            )
-
-        return run
-
-    def compile(self, source, size):
-        runners = []
-        for name, words in re.findall(r"__global__ void (\w+)\(([^)]*)\)", source):
-            names = ", ".join(word.split()[-1].lstrip("*") for word in words.split(","))
-            runners.append(
-                f'extern "C" void run_{name}(long long blocks, long long threads, {words}) {{ blockDim.x = threads;'
-                f"for (blockIdx.x = 0; blockIdx.x < blocks; blockIdx.x++)"
-                f"for (threadIdx.x = 0; threadIdx.x < threads; threadIdx.x++) {name}({names}); }}"
-            )
-        path = self.folder / f"kernel_{size}.cpp"
-        path.write_text(CARD + source + "\n".join(runners))
-        flags = ["-O1", "-shared", "-fPIC", "-Wno-unknown-pragmas", "-Werror", "-Wall", "-Wno-unused-function"]
-        subprocess.run(["g++", *flags, str(path), "-o", str(path.with_suffix(".so"))], check=True)
-        self.libraries[size] = ctypes.CDLL(str(path.with_suffix(".so")))
-        return self.libraries[size]
-
-
-def passed(value):
-    if isinstance(value, np.ndarray):
-        assert value.flags.c_contiguous
-        return ctypes.c_void_p(value.ctypes.data)
-    kinds = {"float32": ctypes.c_float, "int32": ctypes.c_int, "int64": ctypes.c_longlong, "uint64": ctypes.c_void_p}
-    return kinds[value.dtype.name](value.item())
 
 
 @pytest.fixture(scope="module")
 def cupy(tmp_path_factory):
-    return Cupy(tmp_path_factory.mktemp("kernels"))
+    return Card(tmp_path_factory.mktemp("kernels"))
 
 
 RULES = [Rule(), Rule("median"), Rule(reject="shrunk"), Rule("median", "shrunk", low=2, high=2, gradient=0.1)]
