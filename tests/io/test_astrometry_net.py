@@ -1,23 +1,19 @@
 """Astrometry.net: the real program on an index of planted stars; a stand-in where only its manners are of interest."""
 
 import os
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
+from tests.astrometry_index import build, needs_program
 
 from lostlight.core.errors import ToolMissing
 from lostlight.io import astrometry_net, tools
 
 SHAPE = (901, 1203)
 STARS = ([10.0, 700.5, np.nan, 3.0], [20.0, 80.25, 5.0, 4.0], [1.0, 9.0, 3.0, 2.0])
-needs_program = pytest.mark.skipif(
-    not (shutil.which("solve-field") and shutil.which("build-astrometry-index")), reason="astrometry.net is absent"
-)
 
 
 @pytest.fixture(autouse=True)
@@ -47,32 +43,7 @@ def field():
 @pytest.fixture(scope="module")
 def index(field, tmp_path_factory):
     """Configuration that names an index of the planted stars, made by the program itself."""
-    folder = tmp_path_factory.mktemp("index")
-    columns = [
-        fits.Column(name, "D", array=values) for name, values in zip(("RA", "DEC", "MAG"), field[0], strict=True)
-    ]
-    fits.BinTableHDU.from_columns(columns).writeto(folder / "stars.fits")
-    words = [
-        "build-astrometry-index",
-        "-i",
-        "stars.fits",
-        "-o",
-        "index-own.fits",
-        "-P",
-        "4",
-        "-S",
-        "MAG",
-        "-n",
-        "100",
-        "-E",
-        "-M",
-        "-I",
-        "9000",
-    ]
-    subprocess.run(words, cwd=folder, check=True, capture_output=True, timeout=60)
-    config = folder / "engine.cfg"
-    config.write_text(f"add_path {folder}\nindex index-own.fits\n")
-    return config
+    return build(tmp_path_factory.mktemp("index"), *field[0])
 
 
 @needs_program

@@ -16,6 +16,8 @@ from lostlight.steps.mosaicking import given
 _PASSED_ON = ("BUNIT", "OBJECT", "TELESCOP", "INSTRUME", "OBSERVER", "SITELAT", "SITELONG", "FOCALLEN")
 """Cards of the reference frame that may hold for the mosaic."""
 
+_MJD_EPOCH = datetime(1858, 11, 17)
+
 
 def cards(header: Header) -> dict[str, Any]:
     """Give what a mosaic may take over from the header of a frame."""
@@ -60,9 +62,14 @@ def _times(used: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     if starts:
         first = min(starts)
         middle = first + sum(((start - first) for start in starts), timedelta()) / len(starts)
-        cards["DATE-OBS"] = (middle.isoformat(timespec="milliseconds"), "mean of the starts, UTC")
-        cards["DATE-BEG"] = (first.isoformat(timespec="milliseconds"), "start of the first exposure, UTC")
-        cards["DATE-END"] = (max(starts).isoformat(timespec="milliseconds"), "start of the last exposure, UTC")
+        moments = (
+            ("OBS", middle, "mean of the starts"),
+            ("BEG", first, "first start"),
+            ("END", max(starts), "last start"),
+        )
+        for key, moment, comment in moments:
+            cards[f"DATE-{key}"] = (moment.isoformat(timespec="milliseconds"), f"{comment}, UTC")
+            cards[f"MJD-{key}"] = (round((moment - _MJD_EPOCH) / timedelta(days=1), 9), f"[d] {comment}, UTC")
     if filters := {str(facts["filter"]) for facts in used.values() if facts.get("filter")}:
         cards["FILTER"] = (", ".join(sorted(filters)), "")
     saturations = [float(facts["saturate_adu"]) for facts in used.values() if facts.get("saturate_adu") is not None]
