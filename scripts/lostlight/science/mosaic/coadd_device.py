@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lostlight.core.errors import ConfigError
 from lostlight.science.mosaic import gather, spline, warp_raw
 from lostlight.science.mosaic.coadd import Coadded, Placed, levelled, put_together
 from lostlight.science.mosaic.gather import Spec
@@ -59,6 +60,8 @@ def coadd_on(
     MemoryError
         Where the window is too large for the memory of the card.
     """
+    if what := uncovered(warp_rules, rule):
+        raise ConfigError(f"{what} is not made for graphics cards", "set run.device to cpu, or choose another")
     engine = _engine(xp)
 
     def on_card(frame: Placed, part: Window) -> tuple[Array, Array] | None:
