@@ -151,6 +151,11 @@ def _levelled_once(config: PipelineConfig) -> PipelineConfig:
             f"mosaic.photometry.scope = {scope}, but mosaic.mode = {mode}",
             hint="scope tile belongs to mode grid, both to mode sds, global to all",
         )
+    if config.mosaic.rgb_equalize == "tile" and scope != "tile":
+        raise ConfigError(
+            f"mosaic.rgb_equalize = tile, but mosaic.photometry.scope = {scope}: colours would jump between tiles",
+            hint="set rgb_equalize: reference, or mode: grid with photometry.scope: tile",
+        )
     return config
 
 

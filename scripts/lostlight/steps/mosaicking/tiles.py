@@ -1,6 +1,7 @@
 """Mode grid: the canvas in tiles, which are the same where they overlap because frames were levelled before."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from lostlight.steps.mosaicking.placed import placed
 from lostlight.steps.mosaicking.record import Made
 from lostlight.steps.mosaicking.tile_scope import by_tile
 
+log = logging.getLogger(__name__)
+
 SIDES = 512, 2048
 """Smallest and largest side of a tile that the memory decides on."""
 
@@ -28,8 +31,14 @@ def grid(unit: Unit, params: MosaicParams, folder: Path) -> Made:
     windows = list(tiles(shape, side_px(params, frames, unit.lent.memory_mb)))
     if params.photometry.scope == "tile":
         return by_tile(unit, params, named, windows, folder)
+    _log_metrics(given.photometry(unit)["diagnostics"]["inter_tile_median_std"])
     done = assemble(frames, windows, shape, params, unit.lent, folder)
     return Made(done.layer, done.tally, [_told(done, window, frames) for window in windows])
+
+
+def _log_metrics(spread: Mapping[str, Sequence[float]]) -> None:
+    for channel, (before, after) in enumerate(zip(spread["before"], spread["after"], strict=True)):
+        log.info("[GRID][METRICS] channel %d: inter-tile median std %.4g before, %.4g after", channel, before, after)
 
 
 def side_px(params: MosaicParams, frames: list[Placed], memory_mb: float) -> int:
