@@ -118,14 +118,16 @@ def warp(
     ConfigError
         If there is no such backend, or drizzle is wanted without the package drizzle.
     """
-    out = Warped(np.full((n_channels, *window.shape), np.nan, np.float32), np.zeros(window.shape, np.float32))
     part = Window(0, 0, 0, 0) if route.window is None else window.meet(route.window)
     if part.is_empty:
-        return out
-    if rules.kernel == "drizzle":
+        found = None
+    elif rules.kernel == "drizzle":
         found = drizzle(rows, n_channels, route, part, _spec(frame_shape, route, rules), rules.pixfrac)
     else:
         found = resampled(rows, frame_shape, route, part, rules, _engine(backend, part.height * part.width))
+    if found is not None and part == window:
+        return Warped(*found)
+    out = Warped(np.full((n_channels, *window.shape), np.nan, np.float32), np.zeros(window.shape, np.float32))
     if found is not None:
         inside = part.within(window)
         out.data[:, *inside], out.weight[inside] = found
