@@ -116,7 +116,7 @@ def test_editing_the_summary_runs_the_summary_and_the_archive(finished):
 
 def test_editing_the_running_policy_runs_nothing(finished):
     policy = {"workers": 1, "fail_fast": True, "max_failed_fraction": 0.1, "shards": 2}
-    policy |= {"memory_mb": 4000, "backend": "numpy"}
+    policy |= {"memory_mb": 4000, "backend": "numpy", "device": "auto"}
     assert "Nothing to be done" in finished.snakemake("--dry-run", run=policy)
 
 
@@ -127,7 +127,7 @@ def test_jobs_get_the_running_policy_and_their_own_section_only(finished):
     assert '"gates"' not in said
 
 
-@pytest.mark.parametrize("preset", ["demo", "smoke", "dss1_red", "mnras2022", "frames"])
+@pytest.mark.parametrize("preset", ["demo", "smoke", "dss1_red", "mnras2022", "frames", "sds", "grid"])
 def test_every_preset_can_be_planned(workshop, preset):
     overlay = config.read_yaml(workshop.folder / "config" / "presets" / f"{preset}.yaml")
     plan = workshop.plan(**overlay)
@@ -156,7 +156,42 @@ def test_calibration_needs_no_other_step(workshop):
 
 def test_editing_how_frames_are_calibrated_runs_what_tells_of_it(finished):
     edit = {"calibrate": {"dark": {"combine": "median"}}}
-    assert finished.plan(**edit) == {"step11": 1, "step09": 1, "step10": 1} | END
+    assert finished.plan(**edit) == {"step11": 1, "step12": 1, "step09": 1, "step10": 1} | END
+
+
+def test_editing_how_frames_are_joined_runs_what_tells_of_it(finished):
+    assert finished.plan(mosaic={"warp": {"kernel": "lanczos3"}}) == {"step12": 1, "step09": 1, "step10": 1} | END
+
+
+def test_a_mosaic_needs_calibrated_frames_and_makes_them_of_raw_ones(workshop):
+    assert workshop.plan("--until", "step12") == workshop.plan("step12") == {"step11": 1, "step12": 1}
+    ready = {"calibrate": {"frames": ""}, "mosaic": {"frames": "tiles:20"}}
+    assert workshop.plan("--until", "step12", **ready) == {"step12": 1}
+    plan = workshop.plan(completeness={"n_per_tile": 0}, **ready)
+    assert plan == jobs([*SURVEY, "12_mosaic"]) | END
+
+
+def test_calibrated_frames_of_ones_own_are_joined_in_the_place_of_lights(workshop):
+    """Raw frames are calibrated beside them where both are named, and wait for nothing."""
+    assert workshop.plan("step12", mosaic={"frames": "tiles:20"}) == {"step12": 1}
+
+
+def gpus_asked_for(said):
+    """What each planned job asks for."""
+    return [word for line in said.splitlines() if "resources:" in line for word in line.split() if "gpu=" in word]
+
+
+def test_the_profile_of_a_gpu_makes_use_of_it(workshop):
+    ready = {"calibrate": {"frames": ""}, "mosaic": {"frames": "tiles:20"}}
+    said = workshop.snakemake("step12", "--dry-run", "--workflow-profile", "workflow/profiles/gpu", **ready)
+    assert gpus_asked_for(said) == ["gpu=1"]
+
+
+@pytest.mark.parametrize(("device", "n_gpus"), [("cpu", 0), ("auto", 1), ("gpu", 1)])
+def test_a_mosaic_asks_for_a_gpu_where_it_may_use_one(workshop, device, n_gpus):
+    ready = {"calibrate": {"frames": ""}, "mosaic": {"frames": "tiles:20"}, "run": {"device": device}}
+    said = workshop.snakemake("step12", "--dry-run", **ready)
+    assert gpus_asked_for(said) == [f"gpu={n_gpus}"]
 
 
 class OwnFrames:
@@ -182,7 +217,9 @@ def own_frames(project, tmp_path_factory):
 
 
 def test_how_the_machine_is_used_calibrates_nothing_again(own_frames):
-    assert own_frames.plan(run={"shards": 2, "memory_mb": 4000, "backend": "numpy", "workers": 1}) == {}
+    assert (
+        own_frames.plan(run={"shards": 2, "memory_mb": 4000, "backend": "numpy", "workers": 1, "device": "auto"}) == {}
+    )
 
 
 def test_a_frame_more_is_calibrated_and_searched_too(own_frames):
@@ -201,3 +238,32 @@ def test_an_edited_plan_is_carried_out(own_frames):
     """The plan is a file of the user's own like any other."""
     (own_frames.workshop.folder / "plan.csv").write_text("mine")
     assert own_frames.plan("step11", calibrate={"plan": "plan.csv"}) == {"step11": 1}
+
+
+@pytest.fixture(scope="module")
+def own_mosaic(project, tmp_path_factory):
+    """A survey of the mosaic of calibrated frames in a folder, where everything has run."""
+    workshop = Workshop(project, tmp_path_factory.mktemp("own mosaic"))
+    light = workshop.folder / "my fields" / "light.fits"
+    light.parent.mkdir()
+    light.write_text("photons")
+    settings = {"calibrate": {"frames": ""}, "mosaic": {"frames": "my fields", "mode": "sds"}}
+    settings |= {"download": {"source": "mosaic", "survey": "any"}, "completeness": {"n_per_tile": 0}}
+    workshop.snakemake(**settings)
+    return workshop, light, settings
+
+
+def test_an_edited_plan_of_lots_is_carried_out_and_the_result_searched(own_mosaic):
+    workshop, _, settings = own_mosaic
+    assert workshop.plan(**settings) == {}
+    (workshop.folder / "lots.csv").write_text("mine")
+    plan = config.merge(settings, {"mosaic": {"plan": "lots.csv"}})
+    assert workshop.plan("step12", **plan) == {"step12": 1}
+    assert workshop.plan(**plan) == jobs(["12_mosaic", *SURVEY]) | END
+    assert workshop.plan("step12", "--forcerun", "step12", **settings) == {"step12": 1}
+
+
+def test_an_edited_frame_is_joined_and_searched_again(own_mosaic):
+    workshop, light, settings = own_mosaic
+    light.write_text("other photons")
+    assert workshop.plan(**settings) == jobs(["12_mosaic", *SURVEY]) | END

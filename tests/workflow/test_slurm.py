@@ -39,7 +39,7 @@ def test_every_rule_that_the_profile_names_exists(workshop):
         assert profile[key].keys() <= rules
 
 
-@pytest.mark.parametrize("profile", ["local", "ci", "slurm"])
+@pytest.mark.parametrize("profile", ["local", "gpu", "ci", "slurm"])
 def test_jobs_that_talk_to_archives_take_turns(workshop, profile):
     text = (workshop.folder / "workflow/profiles" / profile / "config.yaml").read_text()
     assert yaml.safe_load(text)["resources"]["net"] == 1
