@@ -94,16 +94,11 @@ class Coadded:
     wsum : ndarray, shape (C, H, W), float32
         Sum of the weights, which is what a further combination weighs by; 0 where there is nothing.
     tally : Tally
-    device : str
-        cpu or gpu: where it was combined.
-    warnings : tuple of str
     """
 
     layer: Layer
     wsum: Floats
     tally: Tally
-    device: str = "cpu"
-    warnings: tuple[str, ...] = ()
 
 
 Resample = Callable[[Placed, Window], tuple[Any, Any] | None]

@@ -1,42 +1,28 @@
 """Frames to a window of the canvas, block by block, so that memory does not grow with frames or canvas."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from lostlight.core.params import MosaicParams
-from lostlight.core.step import Lent
 from lostlight.io.scratch import release, scratch
 from lostlight.science.mosaic.blocks import blocks
 from lostlight.science.mosaic.coadd import Coadded, Placed, Tally
 from lostlight.science.mosaic.layer import Layer
 from lostlight.science.mosaic.window import Window
-from lostlight.steps.mosaicking.bench import Bench
-from lostlight.steps.mosaicking.placed import rule, warp_rules
-
-SHARE = 0.6
-"""Of the memory, what the samples of a block may take; the rest is for combining them."""
+from lostlight.steps.mosaicking.bench import SHARE, Bench
 
 
 def assemble(
-    frames: Sequence[Placed],
-    windows: Iterable[Window],
-    canvas_shape: tuple[int, int],
-    params: MosaicParams,
-    lent: Lent,
-    folder: Path,
+    frames: Sequence[Placed], windows: Iterable[Window], canvas_shape: tuple[int, int], bench: Bench, folder: Path
 ) -> Coadded:
     """Combine frames on the windows of the canvas, which are blocks of one rectangle; scratch files go to `folder`."""
-    bench = Bench(frames, canvas_shape, warp_rules(params), rule(params), lent, (1 - SHARE) * lent.memory_mb)
     n_channels = frames[0].n_channels
     seen = [frame.route.window for frame in frames if frame.route.window is not None]
-    size = 4 * (n_channels + 1)
-    parts = [part for window in windows for part in blocks(window, seen, size, SHARE * lent.memory_mb)]
-    done = joined(chain.from_iterable(map(bench.work, parts)), hull(parts), len(frames), n_channels, folder)
-    return replace(done, device=bench.device, warnings=tuple(bench.warnings))
+    size, memory_mb = 4 * (n_channels + 1), SHARE * bench.lent.memory_mb
+    parts = [part for window in windows for part in blocks(window, seen, size, memory_mb)]
+    made = (done for part in parts for done in bench.work(frames, part, canvas_shape))
+    return joined(made, hull(parts), len(frames), n_channels, folder)
 
 
 def joined(

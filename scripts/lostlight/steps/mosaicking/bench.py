@@ -6,15 +6,17 @@ from functools import cache
 from types import ModuleType
 
 from lostlight.core.errors import ConfigError
+from lostlight.core.params import MosaicParams
 from lostlight.core.step import Lent
 from lostlight.science.mosaic.blocks import SMALLEST, halves
 from lostlight.science.mosaic.coadd import Coadded, Placed, coadd
 from lostlight.science.mosaic.coadd_device import coadd_on, uncovered
-from lostlight.science.mosaic.warp import WarpRules
 from lostlight.science.mosaic.window import Window
-from lostlight.science.stack.rule import Rule
+from lostlight.steps.mosaicking.placed import rule, warp_rules
 
 _INSTALL = 'pip install "lostlight[gpu]" where there is an NVIDIA card and its driver, or set run.device to cpu or auto'
+SHARE = 0.6
+"""Of the memory, what the samples of a block may take; the rest is for combining them."""
 _log = logging.getLogger(__name__)
 
 
@@ -48,64 +50,63 @@ def _look() -> tuple[ModuleType | None, str]:
 
 
 class Bench:
-    """Combines blocks of frames; once a card cannot go on, the rest is done by the processor.
+    """Combines blocks of frames; once a card cannot go on, the processor does the rest of the unit.
 
     Attributes
     ----------
-    device : str
-        gpu where a card made any block, else cpu.
+    used : set of str
+        gpu where a card made a block, cpu where the processor did.
     warnings : list of str
         Why the processor did what a card should have done.
     """
 
-    def __init__(
-        self,
-        frames: Sequence[Placed],
-        canvas_shape: tuple[int, int],
-        warp_rules: WarpRules,
-        rule: Rule,
-        lent: Lent,
-        memory_mb: float,
-    ) -> None:
-        self.given = frames, canvas_shape, warp_rules, rule
-        self.lent, self.memory_mb = lent, memory_mb
-        self.device, self.warnings = "cpu", list[str]()
+    def __init__(self, params: MosaicParams, lent: Lent) -> None:
+        self.warp_rules, self.rule, self.lent = warp_rules(params), rule(params), lent
+        self.used, self.warnings = set[str](), list[str]()
         self.card, self.too_large_px = card(lent.device), float("inf")
-        if self.card and (what := uncovered(warp_rules, rule)):
+        if self.card and (what := uncovered(self.warp_rules, self.rule)):
             self._leave_card(f"{what} is not made for graphics cards")
 
-    def work(self, block: Window) -> Iterator[tuple[Window, Coadded]]:
+    @property
+    def device(self) -> str:
+        """Give gpu where a card made any of it, else cpu."""
+        return "gpu" if "gpu" in self.used else "cpu"
+
+    def work(
+        self, frames: Sequence[Placed], block: Window, canvas_shape: tuple[int, int]
+    ) -> Iterator[tuple[Window, Coadded]]:
         """Combine the frames on a block, or on parts of it where the memory of the card holds no more."""
         if self.card is None:
-            yield block, self._on_processor(block)
-        elif (done := self._on_card(block)) is not None:
+            yield block, self._on_processor(frames, block, canvas_shape)
+        elif (done := self._on_card(frames, block, canvas_shape)) is not None:
             yield block, done
         elif max(block.shape) > SMALLEST:
             for half in halves(block):
-                yield from self.work(half)
+                yield from self.work(frames, half, canvas_shape)
         else:
-            self._leave_card(f"the memory of the card does not hold {block.height} x {block.width} px of all frames")
-            yield from self.work(block)
+            self._leave_card(f"the card has no memory for {block.height} x {block.width} px of {len(frames)} frames")
+            yield from self.work(frames, block, canvas_shape)
 
-    def _on_processor(self, block: Window) -> Coadded:
-        frames, shape, warp_rules, rule = self.given
-        lent = self.lent
+    def _on_processor(self, frames: Sequence[Placed], block: Window, canvas_shape: tuple[int, int]) -> Coadded:
+        self.used.add("cpu")
         return coadd(
-            frames, block, shape, warp_rules, rule, threads=lent.threads, memory_mb=self.memory_mb, backend=lent.backend
-        )
+            frames, block, canvas_shape, self.warp_rules, self.rule, threads=self.lent.threads,
+            memory_mb=(1 - SHARE) * self.lent.memory_mb, backend=self.lent.backend,
+        )  # fmt: skip
 
-    def _on_card(self, block: Window) -> Coadded | None:
-        """Give nothing where memory runs out; larger blocks are not tried again."""
-        frames, shape, warp_rules, rule = self.given
-        if block.height * block.width >= self.too_large_px:
+    def _on_card(self, frames: Sequence[Placed], block: Window, canvas_shape: tuple[int, int]) -> Coadded | None:
+        """Give nothing where memory runs out; a block as large is not tried again."""
+        size = block.height * block.width
+        if size >= self.too_large_px:
             return None
+        threads = self.lent.threads
         try:
-            done = coadd_on(self.card, frames, block, shape, warp_rules, rule, threads=self.lent.threads)
+            done = coadd_on(self.card, frames, block, canvas_shape, self.warp_rules, self.rule, threads=threads)
         except MemoryError:  # that of CuPy is one too
-            self.too_large_px = block.height * block.width
-            _log.info("%d x %d px are too much for the memory of the card", block.height, block.width)
+            self.too_large_px = size
+            _log.info("%d x %d px are too many for the memory of the card", block.height, block.width)
             return None
-        self.device = "gpu"
+        self.used.add("gpu")
         return done
 
     def _leave_card(self, why: str) -> None:

@@ -8,10 +8,13 @@ from lostlight.core.step import Outputs, Result, Unit
 from lostlight.io import lots_file, mosaic_file
 from lostlight.steps.mosaicking import given
 from lostlight.steps.mosaicking.assembling import assemble, hull
+from lostlight.steps.mosaicking.bench import Bench
 from lostlight.steps.mosaicking.placed import placed
 
 CORNER = ("CANVASX", "CANVASY")
 """Cards of the column and row of the canvas that the first pixel of a lot is."""
+DEVICE = "DEVICE"
+"""Card of where a lot was combined, cpu or gpu: their results differ by rounding."""
 
 
 def lots(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
@@ -35,13 +38,18 @@ def lot(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
     window = hull(frame.route.window for frame in frames.values() if frame.route.window is not None)
     if window.is_empty:
         raise NoWork("none of its frames lies on the canvas")
-    made = assemble(list(frames.values()), [window], canvas.shape, params, unit.lent, out["lot"].parent)
+    bench = Bench(params, unit.lent)
+    made = assemble(list(frames.values()), [window], canvas.shape, bench, out["lot"].parent)
     header = canvas.header(window)
     for card, place in zip(CORNER, (window.x0, window.y0), strict=True):
         header[card] = (place, "place on the canvas, from 0")
     header["NCOMBINE"] = (len(frames), "frames")
+    header[DEVICE] = (bench.device, "where it was combined")
     planes = {"SCI": made.layer.sci, "WHT": made.layer.wht, "COV": made.layer.cov, "REJ": made.layer.rej}
     mosaic_file.write(out["lot"], {**planes, "WSUM": made.wsum}, header)
     out.sizes["lot"] = list(made.layer.sci.shape)
     low, high, valid = (int(each.sum()) for each in (made.tally.low, made.tally.high, made.tally.valid))
-    return Result({"n_frames": len(frames), "n_samples": valid, "n_rejected_low": low, "n_rejected_high": high})
+    return Result(
+        {"n_frames": len(frames), "n_samples": valid, "n_rejected_low": low, "n_rejected_high": high},
+        warnings=bench.warnings,
+    )

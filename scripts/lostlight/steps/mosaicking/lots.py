@@ -21,7 +21,8 @@ from lostlight.science.mosaic.window import Window
 from lostlight.science.stack.rule import Rule
 from lostlight.steps.mosaicking import given
 from lostlight.steps.mosaicking.assembling import SHARE, joined
-from lostlight.steps.mosaicking.lot import CORNER
+from lostlight.steps.mosaicking.bench import Bench
+from lostlight.steps.mosaicking.lot import CORNER, DEVICE
 from lostlight.steps.mosaicking.placed import photometry_rules
 from lostlight.steps.mosaicking.record import Made
 
@@ -29,9 +30,11 @@ THRESHOLD, PRIOR = 5.0, 50.0
 """Lots are rejected beyond so many sigma, with so much trust in their inverse variance: as that of so many frames."""
 
 
-def join_lots(unit: Unit, params: MosaicParams, folder: Path) -> Made:
-    """Combine the lots; scratch files go to `folder`."""
-    lots = {name: open_lot(path) for name, path in given.given(unit, given.LOT).items()}
+def join_lots(unit: Unit, params: MosaicParams, folder: Path, bench: Bench) -> Made:
+    """Combine the lots, which are few enough for the processor; scratch files go to `folder`."""
+    stored = {name: mosaic_file.open_lot(path) for name, path in given.given(unit, given.LOT).items()}
+    lots = {name: _placed(lot) for name, lot in stored.items()}
+    bench.used |= {str(lot.header[DEVICE]) for lot in stored.values()}
     if not lots:
         raise NoWork("no lot has a frame that is used")
     work = _Lots(unit, params, folder, lots)
@@ -43,9 +46,7 @@ def join_lots(unit: Unit, params: MosaicParams, folder: Path) -> Made:
     return Made(done.layer, done.tally, work.told(), warnings, again=again)
 
 
-def open_lot(path: Path) -> PlacedLot:
-    """Open a lot where it lies on the canvas."""
-    stored = mosaic_file.open_lot(path)
+def _placed(stored: mosaic_file.MosaicFile) -> PlacedLot:
     x0, y0 = (int(stored.header[card]) for card in CORNER)
     return PlacedLot(stored.rows, Window(y0, x0, *stored.shape), stored.n_channels)
 

@@ -37,6 +37,7 @@ class Made:
     lots: Sequence[Mapping[str, Any]] = ()
     warnings: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
     again: SecondPass | None = None
     """levels the lots once more against the mosaic of the others"""
 
@@ -74,6 +75,7 @@ def report(unit: Unit, params: MosaicParams, made: Made, polished: PolishReport,
         polish=_polish(polished),
         coverage=spread(layer.cov[layer.cov > 0]),
         weight=spread(layer.wht[layer.wht > 0]),
+        device=made.device,
         warnings=[{"code": "MOSAIC", "where": unit.id, "said": said} for said in warnings],
         software={name: version(name) for name in _SOFTWARE},
         params=params.model_dump(mode="json", exclude={"frames", "plan"}),

@@ -1,6 +1,7 @@
 """The mosaic of one filter: combined, polished, written, drawn, and told of."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from lostlight.science.mosaic.noise_factor import noise_factor
 from lostlight.science.mosaic.polish import PolishReport, PolishRules, polish
 from lostlight.science.mosaic.window import Window
 from lostlight.steps.mosaicking import given, record
+from lostlight.steps.mosaicking.bench import Bench
 from lostlight.steps.mosaicking.colours import equalized
 from lostlight.steps.mosaicking.header import headed
 from lostlight.steps.mosaicking.lots import join_lots
@@ -25,7 +27,7 @@ from lostlight.steps.mosaicking.plain_stack import stack
 from lostlight.steps.mosaicking.record import Made
 from lostlight.steps.mosaicking.tiles import grid
 
-_MODES: dict[str, Callable[[Unit, MosaicParams, Path], Made]] = {"stack": stack, "sds": join_lots, "grid": grid}
+_MODES: dict[str, Callable[[Unit, MosaicParams, Path, Bench], Made]] = {"stack": stack, "sds": join_lots, "grid": grid}
 """How frames become one layer."""
 
 
@@ -33,7 +35,9 @@ def result(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
     """Make the mosaic and everything that belongs to it."""
     if not given.photometry(unit)["frames"]:
         raise NoWork("no frame of this filter is used")
-    made = _MODES[params.mode](unit, params, out["image"].parent)
+    bench = Bench(params, unit.lent)
+    made = _MODES[params.mode](unit, params, out["image"].parent, bench)
+    made = replace(made, device=bench.device, warnings=[*made.warnings, *bench.warnings])
     layer = equalized(made.layer, unit, params)
     layer, crop, polished = polish(layer, _rules(params), made.again)
     return _finish(unit, params, out, made, layer, crop, polished)

@@ -20,14 +20,16 @@ from lostlight.science.mosaic.tiles import Tile, level_lots, tile_stats
 from lostlight.science.mosaic.window import Window
 from lostlight.steps.mosaicking import given
 from lostlight.steps.mosaicking.assembling import assemble
+from lostlight.steps.mosaicking.bench import Bench
 from lostlight.steps.mosaicking.placed import photometry_rules
 from lostlight.steps.mosaicking.plain import plain
 from lostlight.steps.mosaicking.record import Made
 
 
 def by_tile(
-    unit: Unit, params: MosaicParams, frames: Mapping[str, Placed], windows: Sequence[Window], folder: Path
-) -> Made:
+    unit: Unit, params: MosaicParams, frames: Mapping[str, Placed], windows: Sequence[Window], folder: Path,
+    bench: Bench,
+) -> Made:  # fmt: skip
     """Stack each tile with a margin, level tiles in what they have in common, and join them.
 
     `windows` are the tiles without margin; scratch files go to `folder`.
@@ -41,7 +43,7 @@ def by_tile(
         wide = window.grown(margin, shape)
         some = {name: frame for name, frame in frames.items() if _meets(frame, wide)}
         if some:
-            tile = _stacked(unit, params, some, stats, wide, shape, folder)
+            tile = _stacked(bench, params, some, stats, wide, shape, folder)
             stacked.append(tile)
             _count(tally, tile.tally, [k for k, name in enumerate(frames) if name in some])
     return _joined(unit, params, stacked, shape, margin, tally, folder)
@@ -65,14 +67,14 @@ def _meets(frame: Placed, window: Window) -> bool:
 
 
 def _stacked(
-    unit: Unit, params: MosaicParams, frames: Mapping[str, Placed], stats: Mapping[str, FrameStats], window: Window,
+    bench: Bench, params: MosaicParams, frames: Mapping[str, Placed], stats: Mapping[str, FrameStats], window: Window,
     shape: tuple[int, int], folder: Path,
 ) -> _Stacked:  # fmt: skip
     """Level the frames of a tile by what they show of it, and stack them."""
     own = [_within(stats[name], window) for name in sorted(frames)]
     solved = solve_photometry(own, photometry_rules(params), "auto")
     used = [_levelled(frames[each.id], each, solved, k) for k, each in enumerate(own)]
-    done = assemble(used, [window], shape, params, unit.lent, folder)
+    done = assemble(used, [window], shape, bench, folder)
     layer = done.layer
     if params.rgb_equalize == "tile":
         layer = replace(layer, sci=equalize_rgb_medians(layer.sci)[0])

@@ -13,6 +13,7 @@ from lostlight.science.mosaic.coadd import Coadded, Placed
 from lostlight.science.mosaic.window import Window
 from lostlight.steps.mosaicking import given
 from lostlight.steps.mosaicking.assembling import SHARE, assemble
+from lostlight.steps.mosaicking.bench import Bench
 from lostlight.steps.mosaicking.placed import placed
 from lostlight.steps.mosaicking.record import Made
 from lostlight.steps.mosaicking.tile_scope import by_tile
@@ -23,16 +24,16 @@ SIDES = 512, 2048
 """Smallest and largest side of a tile that the memory decides on."""
 
 
-def grid(unit: Unit, params: MosaicParams, folder: Path) -> Made:
+def grid(unit: Unit, params: MosaicParams, folder: Path, bench: Bench) -> Made:
     """Combine the frames tile by tile; scratch files go to `folder`."""
     shape = given.Places.of(unit).canvas.shape
     named = placed(unit, params, folder)
     frames = list(named.values())
     windows = list(tiles(shape, side_px(params, frames, unit.lent.memory_mb)))
     if params.photometry.scope == "tile":
-        return by_tile(unit, params, named, windows, folder)
+        return by_tile(unit, params, named, windows, folder, bench)
     _log_metrics(given.photometry(unit)["diagnostics"]["inter_tile_median_std"])
-    done = assemble(frames, windows, shape, params, unit.lent, folder)
+    done = assemble(frames, windows, shape, bench, folder)
     return Made(done.layer, done.tally, [_told(done, window, frames) for window in windows])
 
 
