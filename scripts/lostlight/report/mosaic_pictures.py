@@ -5,13 +5,14 @@ canvases are averaged over whole squares of pixels. The same pixels give the sam
 """
 
 import io
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from lostlight.report import style
-from lostlight.report.figures.preview import Limits, factor, scale, shrink, shrink_marks, stretched
+from lostlight.report.figures.preview import Limits, averaged, combined_marks, factor, scale, shrink, stretched
 
 PRODUCT_PX = 8192
 """Longest side of the PNG and of the JPEG beside the mosaic."""
@@ -20,6 +21,8 @@ PAGE_PX = 4096
 MAP_PX = 1200
 """Longest side of the smaller pictures on the page."""
 JPEG_QUALITY = 92
+_BAND = 256
+"""Rows of a picture that are drawn at once."""
 
 
 def png(sci: NDArray[np.float32], max_px: int = PRODUCT_PX) -> bytes:
@@ -88,8 +91,10 @@ def coverage(cov: NDArray[np.uint16], max_px: int = MAP_PX) -> bytes:
     max_px : int
         Longest side of the picture; of a square of pixels the highest value is shown.
     """
+    square = factor(cov.shape, max_px)
     # A union of bits is no count: the counts are widened to a kind that takes the highest.
-    counts = shrink_marks(cov.astype(np.int32), max_px)
+    bands = [combined_marks(cov[rows].astype(np.int32), square) for rows in _bands(cov.shape, square)]
+    counts = np.concatenate(bands)
     return _coloured(np.where(counts > 0, counts, np.nan), 1.0, float(counts.max(initial=1)))
 
 
@@ -103,8 +108,9 @@ def weight(wht: NDArray[np.float32], max_px: int = MAP_PX) -> bytes:
     max_px : int
         Longest side of the picture.
     """
-    plane = wht if wht.ndim == 2 else wht.mean(axis=0)
-    shown = shrink(np.where(plane > 0, plane, np.nan), max_px)
+    planes, square = np.atleast_3d(wht.T).T, factor(wht.shape, max_px)
+    means = (planes[:, rows].mean(axis=0) for rows in _bands(wht.shape, square))
+    shown = np.concatenate([averaged(np.where(mean > 0, mean, np.nan), square) for mean in means])
     return _coloured(shown, 0.0, float(np.nanmax(shown)) if np.isfinite(shown).any() else 1.0)
 
 
@@ -123,12 +129,22 @@ def palette() -> str:
 
 def _drawn(sci: NDArray, limits: list[Limits], max_px: int) -> NDArray[np.uint8]:
     """Turn channels into grey or colours with alpha, shape (ny, nx, 2 or 4), the top row first."""
-    planes = [shrink(plane, max_px) for plane in sci]
-    known = np.logical_and.reduce([np.isfinite(plane) for plane in planes])
-    drawn = [stretched(plane, limit) for plane, limit in zip(planes, limits, strict=True)]
-    # What cannot be seen is black, so that it takes no room in the file.
-    layers = [*(np.where(known, layer, 0) for layer in drawn), np.where(known, 255, 0)]
-    return np.stack(layers, axis=-1).astype(np.uint8)[::-1]
+    square = factor(sci.shape, max_px)
+    bands = []
+    for rows in _bands(sci.shape, square):
+        planes = [averaged(plane[rows], square) for plane in sci]
+        known = np.logical_and.reduce([np.isfinite(plane) for plane in planes])
+        drawn = [stretched(plane, limit) for plane, limit in zip(planes, limits, strict=True)]
+        # What cannot be seen is black, so that it takes no room in the file.
+        layers = [*(np.where(known, layer, 0) for layer in drawn), np.where(known, np.uint8(255), np.uint8(0))]
+        bands.append(np.stack(layers, axis=-1)[::-1])
+    return np.concatenate(bands[::-1])
+
+
+def _bands(shape: tuple[int, ...], square: int) -> Iterator[slice]:
+    """Cut the rows of a mosaic into bands, so that it is never whole in memory."""
+    for y0 in range(0, shape[-2], _BAND * square):
+        yield slice(y0, y0 + _BAND * square)
 
 
 def _coloured(values: NDArray, low: float, high: float) -> bytes:

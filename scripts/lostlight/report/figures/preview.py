@@ -102,7 +102,11 @@ def stretched(plane: NDArray, limits: Limits) -> NDArray[np.uint8]:
 
 def shrink(plane: NDArray, max_px: int) -> NDArray[np.float32]:
     """Average whole squares until the longest side fits; the mean of what is finite, and NaN where nothing is."""
-    square = factor(plane.shape, max_px)
+    return averaged(plane, factor(plane.shape, max_px))
+
+
+def averaged(plane: NDArray, square: int) -> NDArray[np.float32]:
+    """Average whole squares of so many pixels along each side, as `shrink`."""
     if square == 1:
         return plane.astype(np.float32)
     n = np.outer(*(np.diff([*range(0, length, square), length]) for length in plane.shape))
@@ -117,7 +121,11 @@ def shrink(plane: NDArray, max_px: int) -> NDArray[np.float32]:
 
 def shrink_marks(marks: NDArray, max_px: int) -> NDArray:
     """Combine bits or take the highest value of whole squares until the longest side fits."""
-    square = factor(marks.shape, max_px)
+    return combined_marks(marks, factor(marks.shape, max_px))
+
+
+def combined_marks(marks: NDArray, square: int) -> NDArray:
+    """Combine whole squares of so many pixels along each side, as `shrink_marks`."""
     if square == 1:
         return marks
     return _reduced(np.bitwise_or if marks.dtype.kind in "ub" else np.maximum, marks, square, marks.dtype)
