@@ -156,8 +156,9 @@ def _outcomes(place: Workplace, units: Sequence[Unit], job: Job) -> Iterator[tup
         for some in slices:
             yield from work(place, some)
         return
-    # Forking spares each worker seconds of imports; only Linux does it safely.
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    # Forking spares each worker seconds of imports; only Linux does it safely, and no graphics card survives it.
+    forks = sys.platform == "linux" and policy.device == "cpu"
+    context = multiprocessing.get_context("fork" if forks else "spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         remaining = iter(slices)
         # No more than two slices per worker are in flight, so that memory does not grow with their number.

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from lostlight.core.manifest import Manifest
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Outputs, Result, Unit, step
+from lostlight.steps.mosaicking.bench import card
 from lostlight.steps.mosaicking.levelling import levels
 from lostlight.steps.mosaicking.lot import lot, lots
 from lostlight.steps.mosaicking.measuring import measure
@@ -53,4 +54,6 @@ def plan(manifests: Sequence[Manifest], params: MosaicParams) -> list[Unit]:
 )  # fmt: skip
 def mosaic(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
     """Do for one unit what its kind asks for."""
+    if unit.lent.device == "gpu":
+        card("gpu")  # that there is none is better said before the work than after half of it
     return _KINDS[str(unit.facts["kind"])](unit, params, out)

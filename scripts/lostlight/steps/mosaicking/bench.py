@@ -43,10 +43,10 @@ def _look() -> tuple[ModuleType | None, str]:
     except ImportError:
         return None, "CuPy is not installed"
     try:
-        cupy.cuda.runtime.getDeviceCount()
+        n_cards = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
         return None, f"CuPy finds no card ({error})"
-    return cupy, ""
+    return (cupy, "") if n_cards else (None, "CuPy finds no card")
 
 
 class Bench:
