@@ -196,6 +196,15 @@ def test_a_truncated_tile_is_noticed(tmp_path, counts):
         frame_files.headers(path)
 
 
+def test_a_header_whose_first_card_is_wrong_is_told(tmp_path, counts):
+    path = tmp_path / "frame.fits"
+    fits.PrimaryHDU(counts).writeto(path)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"T / conforms", b"T 5 conforms", 1))
+    with pytest.raises(BadImage, match=r"frame\.fits is damaged: the header of HDU 0 cannot be read"):
+        frame_files.headers(path)
+
+
 def test_what_is_no_frame_is_told_in_clear_words(tmp_path):
     empty, page, folder, link = (tmp_path / name for name in ("empty.fits", "page.fits", "folder.fits", "link.fits"))
     empty.touch()

@@ -154,6 +154,14 @@ def test_a_projection_without_a_place_is_refused(value):
         sky_wcs(header)
 
 
+@pytest.mark.parametrize("cards", [{"RADESYS": "ICRX"}, {"CTYPE1": "XXLN-TAN", "CTYPE2": "XXLT-TAN"}])
+def test_a_system_of_coordinates_that_is_none_is_refused(cards):
+    header = tangent_header((80, 90))
+    header.update(cards)
+    with pytest.raises(NoWCS, match=next(iter(cards.values()))):
+        sky_wcs(header)
+
+
 def test_many_malformed_cards_do_no_harm():
     header = tangent_header((80, 90))
     header.update({f"{kind}{i}-{j}": 0.0 for kind in ("PC", "CD", "PV", "PS") for i in (1, 2) for j in (1, 2)})

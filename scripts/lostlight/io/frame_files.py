@@ -215,6 +215,8 @@ def _ends(path: Path, hdus: fits.HDUList) -> list[int]:
     """Give the byte after the pixels of each HDU; sides below zero would have astropy read the same HDU for ever."""
     ends, last = [], -1
     for number, hdu in enumerate(hdus):
+        if not hasattr(hdu, "fileinfo"):  # what astropy makes of a header whose first card is wrong
+            raise broken(f"{path.name} is damaged: the header of HDU {number} cannot be read", hdu=number)
         start, n_bytes = hdu.fileinfo()["hdrLoc"], hdu.size
         if start <= last or n_bytes < 0:
             raise broken(f"{path.name} is damaged: HDU {number} has an impossible size", hdu=number)

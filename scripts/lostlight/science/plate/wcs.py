@@ -82,6 +82,7 @@ def sky_wcs(header: Header) -> WCS:
     if missing:
         _refuse_no_place(wcs, header)
     celestial = wcs.celestial
+    _refuse_unknown_system(celestial)
     celestial.array_shape = (int(header.get("NAXIS2", 0)), int(header.get("NAXIS1", 0)))
     _refuse_nonsense(celestial, header)
     return celestial
@@ -185,6 +186,17 @@ def _refuse_no_place(wcs: WCS, header: Header) -> None:
                 f"the sky projection in the header has no place: {key} = {header.get(key)!r}",
                 hint="solve the image astrometrically again",
             )
+
+
+def _refuse_unknown_system(wcs: WCS) -> None:
+    try:
+        wcs_to_celestial_frame(wcs)
+    except ValueError as error:
+        axes = ", ".join(wcs.wcs.ctype)
+        raise NoWCS(
+            f"the header has a sky projection in no system of coordinates that is known: {axes}, {wcs.wcs.radesys}",
+            hint="check CTYPE and RADESYS, or solve the image astrometrically again",
+        ) from error
 
 
 def _refuse_nonsense(wcs: WCS, header: Header) -> None:

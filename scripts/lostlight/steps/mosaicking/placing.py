@@ -1,6 +1,6 @@
 """Where every frame lies: by its own sky solution, or by its stars; and the canvas that holds them all."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -75,7 +75,7 @@ def canvas(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
             }
             for name in sorted({*seen, *reasons})
         },
-        "registration": _told(registered, len(solutions), planned.is_sky),
+        "registration": _told(registered, solutions, planned.is_sky),
     }
     atomic.write_json(out["canvas"], content)
     warnings = [f"{name} is left out: {why}" for name, why in sorted(reasons.items())]
@@ -102,10 +102,10 @@ def _registered(
         anchors=solutions,
         times=times if len(times) == len(seen) else None,
     )
-    if not found.wcs:
-        first = next(iter(sorted(found.failed.items())))
+    if not found.wcs and not solutions:
+        first = min(found.failed)
         raise ConfigError(
-            f"no two of {len(seen)} frames could be laid over each other; {first[0]}: {first[1].message}",
+            f"no two of {len(seen)} frames could be laid over each other; {found.failed[first].message}",
             hint="give frames with a sky solution, or longer exposures with more stars",
         )
     return found
@@ -117,14 +117,14 @@ def _text(wcs: WCS) -> str:
     return text
 
 
-def _told(registered: Registered | None, n_solved: int, is_sky: bool) -> dict[str, Any]:
+def _told(registered: Registered | None, solutions: Collection[str], is_sky: bool) -> dict[str, Any]:
     if registered is None:
         return {"method": "wcs"}
-    with_sky = "stars and wcs" if n_solved else "stars and astrometry.net"
+    with_sky = "stars and wcs" if solutions else "stars and astrometry.net"
     return {
         "method": with_sky if is_sky else "stars",
         "reference": registered.reference,
-        "n_registered": len(registered.wcs) - n_solved,
+        "n_registered": sum(name not in solutions for name in registered.wcs),
         "pairs": [vars(pair) for pair in registered.residuals],
         "groups": [list(group) for group in registered.groups],
     }
