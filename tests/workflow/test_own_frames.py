@@ -95,11 +95,11 @@ def test_a_broken_frame_ends_the_run_with_what_to_do_and_may_be_left_out(project
 
 @pytest.fixture(scope="module")
 def told(night, tmp_path_factory):
-    """A survey that has calibrated frames too, told and packed."""
+    """A survey that has calibrated and joined frames too, told and packed."""
     run = SmallRun(tmp_path_factory.mktemp("runs") / "small")
     settings = config.check({"calibrate": {"frames": str(night)}})
     list(chain.walk(settings, run.folder, steps=FRAMES))
-    paths = [*run.manifests.values(), run.folder / FRAMES[0] / "manifest.json"]
+    paths = [*run.manifests.values(), *(run.folder / step_id / "manifest.json" for step_id in FRAMES)]
     for step_id, params in (("09_summary", SummaryParams()), ("10_package", PackageParams())):
         out = run.folder / step_id / "manifest.json"
         runner.run(runner.Job(step_id=step_id, params=params, out=out, upstream=paths))
@@ -116,10 +116,18 @@ def test_the_report_tells_of_the_calibration_and_leads_to_its_page(told):
     assert "CAL2" not in page.partition('id="provenance"')[0]
 
 
+def test_the_report_tells_of_the_mosaic_and_leads_to_its_page(told):
+    products = told / "09_summary" / "products"
+    (link,) = re.findall(r'2 frames make a mosaic of [^<]*<a href="([^"]+)">', (products / "report.html").read_text())
+    assert (products / link).resolve() == (told / "12_mosaic/products/mosaic.html").resolve()
+    assert "2 frames make a mosaic of" in (products / "summary.md").read_text()
+
+
 def test_show_tells_of_tiles_and_frames(told):
     lines = show(told).splitlines()
     assert lines[0].startswith("run small: 4 tiles")
     assert lines[1].startswith(MADE)
+    assert lines[2].startswith("2 frames make a mosaic of")
     assert lines[-1].endswith("report.html")
     assert len(lines) <= 10
 
@@ -129,15 +137,18 @@ def test_the_package_holds_what_calibration_says_and_pictures_on_request(told, t
     held = {name.partition("products/")[2] for name in names if name.startswith("11_calibrate/products/")}
     assert {"calibration.html", "calibration_report.json", "plan.csv", "plan.frames.csv"} <= held
     assert not [name for name in held if name.endswith((".fits", ".png"))]
+    joined = {name.partition("products/")[2] for name in names if name.startswith("12_mosaic/products/")}
+    assert {"mosaic.html", "mosaic.metrics.json", "canvas.json", "photometry.photometry.json"} == joined
     readme = zipfile.ZipFile(told / "10_package/products/package.zip").read("README.txt").decode()
     assert "11_calibrate/products/calibration.html" in readme
+    assert "12_mosaic/products/mosaic*.html" in readme
     paths = [path for path in sorted(told.glob("[01]*/manifest.json")) if path.parent.name != "10_package"]
     out = tmp_path / "small" / "10_package" / "manifest.json"
     shutil.copytree(told, tmp_path / "small", ignore=shutil.ignore_patterns("10_package"))
     paths = [tmp_path / "small" / path.relative_to(told) for path in paths]
     runner.run(runner.Job(step_id="10_package", params=PackageParams(images=True), out=out, upstream=paths))
     names = zipfile.ZipFile(out.parent / "products/package.zip").namelist()
-    assert "11_calibrate/products/light_R_60s_000.fits" in names
+    assert {"11_calibrate/products/light_R_60s_000.fits", "12_mosaic/products/mosaic.fits"} <= set(names)
 
 
 @pytest.mark.soak

@@ -10,11 +10,11 @@ from lostlight.core.manifest import Manifest, load
 from lostlight.core.params import PackageParams
 from lostlight.core.step import Outputs, Result, Unit, step
 from lostlight.io import archive
-from lostlight.vocab.steps import FRAMES
 
 IMAGES = frozenset({
     "image", "clean", "mask", "master", "bpm", "reduced", "tiff",
     "preview", "rejected", "overlay", "quality", "before", "after",
+    "measured", "sources", "levels", "lot", "coverage", "weight", "jpg",
 })  # fmt: skip
 """Roles left out unless images are asked for: they are most of the bytes and can be made again."""
 
@@ -27,12 +27,16 @@ flags.fits every detection with the cuts it fails.
 
 Each NN_name/manifest.json says what a step did, with which parameters and software, and the sha256 of all it read and
 made; paths are relative to this folder. planted/ is the same run with artificial stars in its plates.
-{calibration}{images}
+{frames}{images}
 Check that nothing was altered:
 
     sha256sum -c SHA256SUMS
 """
-CALIBRATED = "11_calibrate/products/calibration.html tells how own frames were calibrated.\n"
+ON_FRAMES = {
+    "11_calibrate": "11_calibrate/products/calibration.html tells how own frames were calibrated.\n",
+    "12_mosaic": "12_mosaic/products/mosaic*.html tells how own frames were joined, for each filter.\n",
+}
+"""What is told of the steps of own frames, where they were done."""
 WITH_IMAGES = "Images and masks are included.\n"
 WITHOUT_IMAGES = "Images and masks are left out (package.images: false): `lostlight verify` will miss them here.\n"
 
@@ -108,6 +112,7 @@ def _name(path: Path, home: Path) -> str:
 
 def _readme(manifests: Collection[Manifest], images: bool) -> bytes:
     title = f"Lostlight run {next(iter(manifests)).run_id}"
-    calibration = CALIBRATED if any(manifest.step in FRAMES for manifest in manifests) else ""
+    done = {manifest.step for manifest in manifests}
+    frames = "".join(words for step_id, words in ON_FRAMES.items() if step_id in done)
     words = WITH_IMAGES if images else WITHOUT_IMAGES
-    return README.format(title=title, underline="=" * len(title), calibration=calibration, images=words).encode()
+    return README.format(title=title, underline="=" * len(title), frames=frames, images=words).encode()
