@@ -25,6 +25,7 @@ from lostlight.steps.mosaicking import given
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*datfix", "ignore:.*All-NaN slice", "ignore:.*empty slice")
 
+SURVEY = "decam-testcase6/survey-ccds-1.fits.gz"
 UNPOLISHED = {"min_rel": 0, "open_px": 0, "erode_px": 0, "crop": {"mode": "none", "noise": None}}
 PLAIN = {"canvas": {"pad_px": 0}, "warp": {"edge_px": 0, "kernel": "linear"}, "polish": UNPOLISHED}
 
@@ -259,3 +260,44 @@ def test_hot_pixels_are_gone(hatp32, raw_lights):
         assert np.nanmedian(alone) > 5
     assert abs(np.median(excess)) < 0.2
     assert max(excess) < 5
+
+
+@pytest.fixture(scope="module")
+def decam(shared_data, tmp_path_factory):
+    """Two exposures in each of three bands, cut out around a bright star; their distortion is a TPV."""
+    folder = tmp_path_factory.mktemp("decam")
+    cuts = linked(folder / "cuts", (shared_data / "decam-testcase6/images").rglob("*_ooi_*.fits.gz"))
+    return step(folder / "run", cuts), folder / "run/12_mosaic/products", cuts
+
+
+def test_cuts_of_decam_become_a_mosaic_for_each_band(decam):
+    products, folder, _ = decam
+    assert sorted(product.header["FILTER"][0] for product in products.values()) == ["g", "r", "z"]
+    assert {product.metrics["n_used"] for product in products.values()} == {2}
+    places = given.Places(json.loads((folder / "canvas.json").read_bytes()))
+    middles = []
+    for product in products.values():
+        light = product.sci[0] - np.nanmedian(product.sci[0])
+        y, x = np.nonzero(light > 0.3 * np.nanmax(light))
+        middles.append(places.canvas.wcs.all_world2pix(*product.wcs.all_pix2world(x.mean(), y.mean(), 0), 0))
+    assert np.ptp(middles, axis=0).max() < 1.5
+
+
+def test_gains_of_decam_are_those_of_its_zero_points(decam, shared_data):
+    """What the survey measured on thousands of stars of the whole chips: zero points of a second, and exposures."""
+    _, folder, cuts = decam
+    survey = {row["image_filename"].split("/")[-1]: row for row in fits.getdata(shared_data / SURVEY, 1)}
+    off = []
+    for path in folder.glob("*.photometry.json"):
+        frames = json.loads(path.read_bytes())["frames"]
+        rows = {name: survey[f"{name}.fits"] for name in frames}
+        light = {name: row["exptime"] * 10 ** (0.4 * row["ccdzpt"]) for name, row in rows.items()}
+        (reference,) = [name for name, frame in frames.items() if frame["gain_sigma"] == [0.0]]
+        (other,) = set(frames) - {reference}
+        expected = light[reference] / light[other]
+        assert abs(np.log(frames[other]["gain"][0] / expected)) < 0.3
+        off.append((frames[other]["gain"][0] - expected) / frames[other]["gain_sigma"][0])
+    assert len(off) == 3
+    assert np.median(np.abs(off)) < 1.5
+    assert np.abs(off).max() < 4
+    assert len(list(cuts.iterdir())) == 6
