@@ -72,3 +72,11 @@ def test_every_preset_is_valid_and_changes_something(project):
 def test_the_configuration_comes_as_the_demo_and_else_as_the_defaults(project):
     demo = project / "config" / "presets" / "demo.yaml"
     assert config.load([project / "config" / "pipeline.yaml"]) == config.load([demo])
+
+
+def test_the_environment_for_a_gpu_is_the_usual_one_with_cupy(project):
+    usual, gpu = (
+        yaml.safe_load((project / "envs" / f"{name}.yaml").read_text())["dependencies"] for name in ("pipeline", "gpu")
+    )
+    assert [package.split()[0] for package in gpu if package not in usual] == ["cuda-version", "cupy"]
+    assert set(usual) <= set(gpu)

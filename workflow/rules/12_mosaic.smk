@@ -12,7 +12,7 @@ rule step12:
     benchmark:
         "<logs>/12_mosaic.bench.tsv"
     conda:
-        "../../envs/pipeline.yaml"
+        "../../envs/pipeline.yaml" if settings.run.device == "cpu" else "../../envs/gpu.yaml"
     threads: WORKERS
     resources:
         gpu=int(settings.run.device != "cpu"),

@@ -15,7 +15,7 @@ from lostlight.vocab.steps import PLANT, STEPS, module
 
 @dataclass(frozen=True)
 class Lent:
-    """What a unit may use of the machine; no result depends on it."""
+    """What a unit may use of the machine; no result depends on it, but for the rounding of a GPU."""
 
     threads: int = 1
     memory_mb: int = 256

@@ -63,7 +63,7 @@ __all__ = [
 
 
 class RunParams(Params):
-    """How the run is carried out; nothing here changes a result."""
+    """How the run is carried out; nothing here changes a result, but for the rounding of a GPU."""
 
     id: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)
     """name of the run and of its folders"""
