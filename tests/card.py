@@ -1,6 +1,6 @@
-"""A stand-in for CuPy: its arrays are NumPy's, and kernels are compiled for the processor, from the very same source.
+"""A stand-in for CuPy: kernels are compiled for the processor, from the very same source.
 
-One thread runs after the other. `launched` names the kernels that ran.
+Its arrays hold NumPy's, but as on a card nothing mixes the two: what lies on the host must be sent, and brought back.
 """
 
 import ctypes
@@ -25,16 +25,67 @@ _KINDS = {
 }  # fmt: skip
 
 
-class Card:
-    """As much of CuPy as the mosaic needs; libraries are kept in `folder`."""
+class OnCard(np.lib.mixins.NDArrayOperatorsMixin):
+    """An array of the card; one of the host beside it is refused."""
 
-    asnumpy = staticmethod(np.asarray)
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.libraries, self.launched = folder, {}, []
+    def __init__(self, host: np.ndarray) -> None:
+        self.host = host
 
     def __getattr__(self, name: str):
-        return getattr(np, name)
+        return getattr(self.host, name)
+
+    def __len__(self) -> int:
+        return len(self.host)
+
+    def __bool__(self) -> bool:
+        return bool(self.host)
+
+    def __int__(self) -> int:
+        return int(self.host)
+
+    def __getitem__(self, key):
+        return OnCard(np.asarray(self.host[key]))
+
+    def __setitem__(self, key, value) -> None:
+        self.host[key] = _bare(value)
+
+    def __array__(self, *_, **__):
+        raise TypeError("an array of the card is brought back by asnumpy alone")
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        return _shown(getattr(ufunc, method)(*map(_bare, inputs), **options))
+
+
+def _bare(value):
+    if isinstance(value, np.ndarray):
+        raise TypeError("an array of the host among those of the card")
+    return value.host if isinstance(value, OnCard) else [*map(_bare, value)] if isinstance(value, list) else value
+
+
+def _shown(value):
+    return OnCard(np.asarray(value)) if isinstance(value, np.ndarray | np.generic) else value
+
+
+class Card:
+    """As much of CuPy as the mosaic needs; libraries are kept in `folder`, `launched` names the kernels that ran."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.libraries, self.launched, self.sent = folder, {}, [], []
+
+    def __getattr__(self, name: str):
+        found = getattr(np, name)
+        if isinstance(found, type) or not callable(found):
+            return found
+        return lambda *given, **options: _shown(found(*map(_bare, given), **options))
+
+    def asarray(self, value, dtype=None) -> OnCard:
+        if isinstance(value, OnCard):
+            return value
+        self.sent.append(np.array(value, dtype))
+        return OnCard(self.sent[-1])
+
+    def asnumpy(self, value: OnCard) -> np.ndarray:
+        return value.host.copy()
 
     def RawKernel(self, source: str, name: str, options: tuple[str, ...] = ()):  # noqa: N802
         assert "--fmad=false" in options, "a card would round otherwise than the processor"
@@ -66,7 +117,7 @@ def _runners(source: str):
 
 
 def _passed(value):
-    if isinstance(value, np.ndarray):
+    if isinstance(value, OnCard):
         assert value.flags.c_contiguous
-        return ctypes.c_void_p(value.ctypes.data)
+        return ctypes.c_void_p(value.host.ctypes.data)
     return _KINDS[value.dtype.name](value.item())

@@ -16,6 +16,7 @@ from lostlight.science.mosaic.window import Window
 from lostlight.science.stack.rule import Rule
 
 DESIGN = {"layout": (2, 2), "tile_px": (141, 167), "overlap": 0.35, "n_stars": 250, "cosmics": 40, "rotation_deg": 8}
+pytestmark = pytest.mark.filterwarnings("ignore:.*datfix")
 SHRUNK, TOLERANCE = Rule(reject="shrunk"), 1e-5
 RULES = [
     Rule(), Rule("median"), Rule("median", "shrunk", low=2.5), Rule(reject="shrunk", grow=1), Rule(reject="sigma"),
@@ -149,3 +150,13 @@ def test_what_a_card_cannot_do_is_named(warp_rules, rule, named):
 def test_what_a_card_can_do():
     for kernel in ("cubic", "lanczos3", "linear", "nearest"):
         assert uncovered(WarpRules(kernel), SHRUNK) == ""
+
+
+def test_of_each_frame_its_pixels_are_sent_once_and_as_they_are(card):
+    frames, shape = scene(channels=3)
+    card.sent.clear()
+    both(card, frames, shape, warp_rules=WarpRules("lanczos3"), window=Window(90, 110, 61, 47))
+    images = [each for each in card.sent if each.ndim == 3]
+    assert len(images) == len(frames)
+    assert {(each.dtype.name, len(each)) for each in images} == {("float32", 3)}
+    assert sum(each.nbytes for each in card.sent) < 1.5 * sum(each.nbytes for each in images)

@@ -21,6 +21,13 @@ def cupy(tmp_path_factory):
     return Card(tmp_path_factory.mktemp("kernels"))
 
 
+def on_card(cupy, cube, noises, weights, rule, blurs=None, counted=None):
+    """Send everything, combine, and bring everything back."""
+    x, *columns = (None if each is None else cupy.asarray(each) for each in (cube, noises, weights, blurs))
+    made = raw_kernel.combine_on_card(x, *columns[:2], rule, cupy, blurs=columns[2], counted=counted)
+    return {name: cupy.asnumpy(plane) for name, plane in made.items()}
+
+
 RULES = [Rule(), Rule("median"), Rule(reject="shrunk"), Rule("median", "shrunk", low=2, high=2, gradient=0.1)]
 
 
@@ -39,7 +46,7 @@ def test_it_agrees_with_the_twin(cupy, n_frames, rule):
         options = {"blurs": blurred, "counted": (slice(2, 11), slice(3, 30))}
         with np.errstate(all="ignore"):
             twin = namespace.combine_block(cube, noises, weights, rule, np, **options)
-            card = raw_kernel.combine_on_card(cube, noises, weights, rule, cupy, **options)
+            card = on_card(cupy, cube, noises, weights, rule, **options)
         assert set(card) == set(twin)
         for name, plane in twin.items():
             assert card[name].dtype == plane.dtype
@@ -51,7 +58,7 @@ def test_one_sample_stays_on_the_card_too(cupy):
     cube = np.random.default_rng(3).normal(300, 7, (4, 20, 20)).astype(np.float32)
     rule, noises = Rule(reject="shrunk", low=0.01, high=0.01, gradient=0, psf=0), np.ones(4, np.float32)
     twin = namespace.combine_block(cube, noises, None, rule, np)
-    card = raw_kernel.combine_on_card(cube, noises, None, rule, cupy)
+    card = on_card(cupy, cube, noises, None, rule)
     assert (card["n_used"] == 1).any()
     for name, plane in twin.items():
         np.testing.assert_allclose(card[name], plane, rtol=1e-5, err_msg=name)
