@@ -33,6 +33,7 @@ def card(device: str) -> ModuleType | None:
     found, why = _look()
     if found is None and device == "gpu":
         raise ConfigError(f"run.device is gpu, but {why}", _INSTALL)
+    _log.info("combining on %s", "a graphics card" if found else f"the processor: {why}")
     return found
 
 
