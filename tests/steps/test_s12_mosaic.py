@@ -17,11 +17,19 @@ from astropy.wcs import WCS
 from PIL import Image
 from tests.mosaic_run import STEP, copied, edit, make, take
 
+from lostlight.report import mosaic_page
 from lostlight.steps.mosaicking import assembling, lots
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*datfix")
 SDS = {"mode": "sds", "lots": {"min": 2, "target": 2}}
 MODES = {"stack": {}, "sds": SDS, "grid": {"mode": "grid", "grid": {"tile_px": 100}}}
+DEVIATING = {
+    "by itself": {"mode": "grid", "grid": {"tile_px": 100}, "photometry": {"scope": "tile"}},
+    "levelled twice": SDS | {"photometry": {"scope": "both"}, "polish": {"second_pass": "on"}},
+    "drizzled": {"warp": {"kernel": "lanczos3"}, "combine": {"reject": "winsorized", "grow": 1}},
+}
+"""Settings under which other code is at work."""
+CHARTS = mosaic_page._charts
 FRAMES = [f"light_{number:04d}" for number in range(6)]
 
 
@@ -29,6 +37,14 @@ FRAMES = [f"light_{number:04d}" for number in range(6)]
 def lights(tmp_path_factory):
     """Six frames of two fields; not to be changed."""
     return take(tmp_path_factory.mktemp("whole") / "frames", trails=1, cosmics=3.0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_page():
+    """A page without its charts, which take as long as everything else; the mosaic's own tests see to them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mosaic_page, "_charts", lambda metrics: {})
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -160,8 +176,15 @@ def test_pictures_show_the_mosaic(finished):
     assert picture.shape[:2] == sci.shape
     # rows of pictures are counted from the top
     assert np.array_equal(picture[::-1, :, -1] > 0, np.isfinite(sci))
-    page = products["mosaic.html"].decode()
-    assert "data:image/png;base64," in page
+
+
+def test_the_page_is_whole_and_the_same_for_any_workers(lights, tmp_path, monkeypatch):
+    monkeypatch.setattr(mosaic_page, "_charts", CHARTS)
+    pages = [make(lights, tmp_path / str(n), n).products["mosaic.html"] for n in (1, 2)]
+    assert pages[0] == pages[1]
+    page = pages[0].decode()
+    assert page.count("<svg") >= 5
+    assert "data:image/" in page
     assert all(name in page for name in FRAMES)
     assert "http://" not in page.replace("http://www.w3.org", "")
 
@@ -285,12 +308,26 @@ def test_the_same_bytes_for_any_workers_memory_and_backend(finished, lights, tmp
     assert ours == theirs
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_the_same_bytes_for_small_blocks(finished, lights, tmp_path, monkeypatch, mode):
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks as memory would make them of a mosaic a thousand times as large."""
     for module in (assembling, lots):
         monkeypatch.setattr(module, "SHARE", 2e-4)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_same_bytes_for_small_blocks(finished, lights, tmp_path, small_blocks, mode):
     other = make(lights, tmp_path / mode, policy={"memory_mb": 64}, **MODES[mode])
     assert differing(other, finished[mode]) == []
+
+
+@pytest.mark.parametrize("settings", DEVIATING.values(), ids=DEVIATING)
+def test_other_settings_give_the_same_bytes_too(lights, tmp_path, request, settings):
+    first = make(lights, tmp_path / "first", 1, {"memory_mb": 512}, **settings)
+    assert first.error is None
+    request.getfixturevalue("small_blocks")
+    second = make(lights, tmp_path / "second", 3, {"memory_mb": 64, "backend": "numpy"}, **settings)
+    assert differing(first, second) == []
 
 
 @pytest.mark.parametrize("mode", MODES)
