@@ -14,11 +14,14 @@ from lostlight.io import mosaic_frames
 from lostlight.science.mosaic.coadd import Level, Placed
 from lostlight.science.mosaic.nodes import Route, route
 from lostlight.science.mosaic.photometry import PhotometryRules
+from lostlight.science.mosaic.soften import SHARPEST_PX, softened
 from lostlight.science.mosaic.spikes import Rows, without_spikes
 from lostlight.science.mosaic.warp import WarpRules
 from lostlight.science.stack.rule import Rule
 from lostlight.steps.mosaicking import given
 
+SHARPENING = ("cubic", "lanczos3")
+"""Kernels that cut below the sky beside a step."""
 THRESHOLD = {"shrunk": 3.5}
 """Thresholds that are not 3."""
 
@@ -61,11 +64,13 @@ def _placed(
 def _clean(
     frame: mosaic_frames.FrameFile, sigma: NDArray[np.float64], fwhm_px: float | None, way: Route, warp: WarpParams
 ) -> Rows:
-    """Give the rows of a frame, spikes left out; `sigma` is that of its own pixels, `fwhm_px` on the canvas."""
-    if warp.spikes_sigma is None:
-        return frame.rows
-    own_px = np.nan if fwhm_px is None else fwhm_px * np.sqrt(way.ratio)
-    return without_spikes(frame.rows, frame.shape, sigma, own_px, warp.spikes_sigma)
+    """Give the rows of a frame without what would ring; `sigma` is that of its own pixels, `fwhm_px` on the canvas."""
+    rows, own_px = frame.rows, np.nan if fwhm_px is None else fwhm_px * np.sqrt(way.ratio)
+    if warp.spikes_sigma is not None:
+        rows = without_spikes(rows, frame.shape, sigma, own_px, warp.spikes_sigma)
+    if warp.kernel in SHARPENING and not own_px < SHARPEST_PX:
+        rows = softened(rows, frame.shape, sigma)
+    return rows
 
 
 def level_of(photometry: Mapping[str, Any], name: str) -> Level:
