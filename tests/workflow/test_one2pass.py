@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
+from tests.mosaic_run import take
 
 from lostlight.core.atomic import sha256_file
 from lostlight.core.manifest import load
 from lostlight.report.verify import verify
+from lostlight.sim.camera_frames import write_frames
 
 TILE = {
     "run": {"shards": 1},
@@ -142,6 +144,33 @@ def test_failures_of_an_earlier_attempt_are_forgotten(planned, tmp_path):
     failed.touch()
     planned("--run-id", "mine")
     assert not failed.exists()
+
+
+def test_a_mode_ends_with_the_mosaic_unless_told_to_go_on(planned):
+    asked = planned("--preset", "sds", "--mode", "grid")
+    assert asked["command"][3] == "step12"
+    assert (asked["config"]["mosaic"]["mode"], asked["config"]["mosaic"]["frames"]) == ("grid", "tiles:20")
+    assert planned("--preset", "sds", "--mode", "grid", "--to-step", 10)["command"][3] == "step10"
+    assert planned("--preset", "sds", "--mode", "grid", "--until", "step05")["command"][3] == "step05"
+    assert planned("--preset", "sds")["command"][3] == "all"
+
+
+def test_frames_are_calibrated_where_there_is_need(planned, tmp_path):
+    ready = take(tmp_path / "fields", layout=(1, 1), n_per_tile=1)
+    raw = tmp_path / "night"
+    write_frames(raw, 5, shape=(61, 83), n_bias=1, n_dark=0, n_flat=0, n_flat_dark=0, n_light=1)
+    for frames, sections in ((ready, ("", str(ready))), (raw, (str(raw), ""))):
+        asked = planned("--frames", frames, "--mode", "stack", "--preset", "sds")["config"]
+        assert (asked["calibrate"]["frames"], asked["mosaic"]["frames"]) == sections
+        assert (asked["download"]["source"], asked["mosaic"]["mode"]) == ("mosaic", "stack")
+        assert "sky:" not in str(asked)
+    asked = planned("--frames", raw, "--preset", "sds")["config"]
+    assert (asked["calibrate"]["frames"], asked["mosaic"]["frames"]) == (str(raw), "")
+    assert asked["download"]["source"] == "frames"
+    assert (
+        "mosaic.frames names 'absent', which does not exist"
+        in planned("--frames", "absent", "--mode", "sds", status=2)["output"]
+    )
 
 
 def test_presets_are_laid_over_in_order(planned):
