@@ -1,5 +1,6 @@
 """Arrays for the length of a piece of work: in memory while they are small, in a file without a name otherwise."""
 
+import ctypes
 import mmap
 import os
 import tempfile
@@ -48,3 +49,9 @@ def release(array: NDArray) -> None:
     # what was changed in a private map would be lost
     if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap) and array.mode == "r+":
         array.base.madvise(mmap.MADV_DONTNEED)
+
+
+def trim() -> None:
+    """Let the system take back what was freed and is kept for arrays to come; only some systems have a word for it."""
+    if give_back := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        give_back(0)

@@ -8,7 +8,9 @@ SMALLEST = 32
 """Blocks are not divided below this side: more memory than asked for is then used."""
 
 
-def blocks(window: Window, frames: Sequence[Window], bytes_per_sample: float, memory_mb: float) -> Iterator[Window]:
+def blocks(
+    window: Window, frames: Sequence[Window], bytes_per_sample: float, memory_mb: float, bytes_per_pixel: float = 0
+) -> Iterator[Window]:
     """Divide a window until the samples of a block fit the memory, row by row of the canvas.
 
     Parameters
@@ -20,15 +22,17 @@ def blocks(window: Window, frames: Sequence[Window], bytes_per_sample: float, me
     bytes_per_sample : float
         Memory that a pixel of a frame takes while it is worked on.
     memory_mb : float
+    bytes_per_pixel : float
+        Memory that a pixel takes however many frames there are.
     """
     n_frames = sum(not window.meet(frame).is_empty for frame in frames)
-    needed = max(n_frames, 1) * bytes_per_sample * window.height * window.width
+    needed = (max(n_frames, 1) * bytes_per_sample + bytes_per_pixel) * window.height * window.width
     longest = max(window.shape)
     if needed <= memory_mb * 1e6 or longest <= SMALLEST:
         yield window
         return
     for half in halves(window):
-        yield from blocks(half, frames, bytes_per_sample, memory_mb)
+        yield from blocks(half, frames, bytes_per_sample, memory_mb, bytes_per_pixel)
 
 
 def halves(window: Window) -> tuple[Window, Window]:

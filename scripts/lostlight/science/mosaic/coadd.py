@@ -1,5 +1,6 @@
 """Frames to one block of the canvas: each resampled once, brought to the common level, combined pixel by pixel."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,16 +13,15 @@ from numpy.typing import NDArray
 from lostlight.science.mosaic.layer import Layer
 from lostlight.science.mosaic.nodes import Route
 from lostlight.science.mosaic.surface import sky_surface
-from lostlight.science.mosaic.warp import WarpRules, warp
+from lostlight.science.mosaic.warp import WORTH_COMPILING, WarpRules, warp
 from lostlight.science.mosaic.window import Window
+from lostlight.science.stack import backends
 from lostlight.science.stack.combine import combine
 from lostlight.science.stack.rule import Combined, Rule
 
 Floats = NDArray[np.float32]
 APRON = 3
 """Pixels around a block that its combination looks at: gradients, their neighbours, and what grows."""
-COPIES = 3.5
-"""Arrays as large as the samples of a block that its work needs, weights and sorted copies included."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,10 @@ def coadd(
         The same at a pixel for any window, number of threads and memory.
     """
 
+    by, combine_by = (_engine(backend, frames, worth) for worth in (WORTH_COMPILING, backends.WORTH_COMPILING))
+
     def resampled(frame: Placed, part: Window) -> tuple[Floats, Floats]:
-        warped = warp(frame.rows, frame.shape, frame.n_channels, frame.route, part, warp_rules, backend=backend)
+        warped = warp(frame.rows, frame.shape, frame.n_channels, frame.route, part, warp_rules, backend=by)
         return warped.data, warped.weight
 
     def work(met: Sequence[Placed], wide: Window) -> Iterator[Combined]:
@@ -161,7 +163,7 @@ def coadd(
                 counted=window.within(wide),
                 threads=threads,
                 memory_mb=memory_mb,
-                backend=backend,
+                backend=combine_by,
             )
 
     return put_together(frames, window, canvas_shape, work)
@@ -176,6 +178,25 @@ def put_together(frames: Sequence[Placed], window: Window, canvas_shape: tuple[i
         for c, combined in enumerate(work([frames[i] for i in meet], wide)):
             put(done, c, combined, window.within(wide), meet)
     return done
+
+
+def _engine(backend: str, frames: Sequence[Placed], worth: float) -> str:
+    """Decide by all pixels of the frames: those of a block are few where memory is."""
+    areas = (math.prod(frame.route.window.shape) for frame in frames if frame.route.window is not None)
+    return "numba" if backend == "auto" and sum(areas) >= worth else backend
+
+
+def bytes_of_sample(n_channels: int) -> int:
+    """Memory that a pixel of a frame takes in a block: its colours and its feather."""
+    return 4 * (n_channels + 1)
+
+
+def bytes_of_pixel(n_channels: int, threads: int) -> int:
+    """Memory that a pixel of a block takes beside its samples.
+
+    Each thread has a piece of a frame twice, filtered and not, and what it resamples; then there is what comes out.
+    """
+    return threads * (25 * n_channels + 5) + 16 * n_channels + 20
 
 
 def nothing(n_frames: int, n_channels: int, shape: tuple[int, int]) -> Coadded:

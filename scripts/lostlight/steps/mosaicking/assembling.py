@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lostlight.io.scratch import release, scratch
+from lostlight.io.scratch import release, scratch, trim
 from lostlight.science.mosaic.blocks import blocks
-from lostlight.science.mosaic.coadd import Coadded, Placed, Tally
+from lostlight.science.mosaic.coadd import Coadded, Placed, Tally, bytes_of_pixel, bytes_of_sample
 from lostlight.science.mosaic.layer import Layer
 from lostlight.science.mosaic.window import Window
 from lostlight.steps.mosaicking.bench import SHARE, Bench
@@ -17,10 +17,10 @@ def assemble(
     frames: Sequence[Placed], windows: Iterable[Window], canvas_shape: tuple[int, int], bench: Bench, folder: Path
 ) -> Coadded:
     """Combine frames on the windows of the canvas, which are blocks of one rectangle; scratch files go to `folder`."""
-    n_channels = frames[0].n_channels
+    n_channels, memory_mb = frames[0].n_channels, SHARE * bench.lent.memory_mb
     seen = [frame.route.window for frame in frames if frame.route.window is not None]
-    size, memory_mb = 4 * (n_channels + 1), SHARE * bench.lent.memory_mb
-    parts = [part for window in windows for part in blocks(window, seen, size, memory_mb)]
+    sizes = bytes_of_sample(n_channels), memory_mb, bytes_of_pixel(n_channels, bench.lent.threads)
+    parts = [part for window in windows for part in blocks(window, seen, *sizes)]
     made = (done for part in parts for done in bench.work(frames, part, canvas_shape))
     return joined(made, hull(parts), len(frames), n_channels, folder)
 
@@ -28,7 +28,7 @@ def assemble(
 def joined(
     parts: Iterable[tuple[Window, Coadded]], whole: Window, n_frames: int, n_channels: int, folder: Path
 ) -> Coadded:
-    """Put the blocks of a window together as they are made."""
+    """Put blocks together as they are made; there is no pixel of the window that is in none."""
     planes = (n_channels, *whole.shape)
     layer = Layer(
         scratch(planes, np.float32, folder),
@@ -36,7 +36,6 @@ def joined(
         scratch(whole.shape, np.uint16, folder),
         scratch(whole.shape, np.uint16, folder),
     )
-    layer.sci[:] = np.nan
     wsum = scratch(planes, np.float32, folder)
     tally = Tally(*(np.zeros(n_frames, np.int64) for _ in range(3)))
     for part, done in parts:
@@ -46,6 +45,7 @@ def joined(
         layer.cov[at], layer.rej[at] = done.layer.cov, done.layer.rej
         for plane in (layer.sci, layer.wht, layer.cov, layer.rej, wsum):
             release(plane)
+        trim()
         tally.low += done.tally.low
         tally.high += done.tally.high
         tally.valid += done.tally.valid
