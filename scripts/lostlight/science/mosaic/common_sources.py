@@ -19,7 +19,10 @@ _HALF_DIAGONAL = 0.71
 
 
 def common_sources(
-    circles: Sequence[NDArray], outlines: Sequence[Polygon], fwhms_px: Sequence[float], shape: tuple[int, int]
+    circles: Sequence[NDArray[np.float64]],
+    outlines: Sequence[Polygon],
+    fwhms_px: Sequence[float],
+    shape: tuple[int, int],
 ) -> NDArray[np.float32]:
     """Join the sources of all frames.
 
@@ -57,7 +60,7 @@ def common_sources(
     often = times > OFTEN * (covered[row, column] - 1)
     # Half pixels: what hardly changes in a frame changes nothing for the others.
     reach = np.ceil(2 * (widest + _HALF_DIAGONAL)) / 2
-    return np.column_stack([places, reach])[often].astype(np.float32)
+    return np.asarray(np.column_stack([places, reach])[often], np.float32)
 
 
 def with_common(measured: Measured, circles: NDArray[np.float32], canvas_wcs: WCS, wcs: WCS, side: float) -> Measured:

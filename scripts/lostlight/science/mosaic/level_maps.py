@@ -1,6 +1,6 @@
 """Coarse maps of the canvas before and after the frames are levelled, from the cells that their levels are told by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,13 @@ HOLE_CELLS = 3
 
 
 def level_maps(
-    stats: Sequence[FrameStats], levels: Mapping[str, Level], canvas_shape: tuple[int, int]
+    stats: Iterable[FrameStats], levels: Mapping[str, Level], canvas_shape: tuple[int, int]
 ) -> tuple[Floats, Floats]:
     """Average the frames in every cell, as they came and levelled.
 
     Parameters
     ----------
-    stats : sequence of FrameStats
+    stats : iterable of FrameStats
     levels : mapping of str to Level
         By the id of the frame; frames without one are left out.
     canvas_shape : (int, int)
@@ -35,7 +35,7 @@ def level_maps(
         One pixel for each cell of 15 pixels; NaN away from frames.
     """
     rows, columns = (-(-side // FINE_PX) for side in canvas_shape)
-    n_channels = stats[0].n_channels
+    n_channels = len(next(iter(levels.values())).gain)
     sums = np.zeros((2, n_channels, rows * columns))
     counts = np.zeros((n_channels, rows * columns))
     for each in stats:

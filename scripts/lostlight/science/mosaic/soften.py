@@ -113,7 +113,7 @@ def _depth(plane: Floats, y: NDArray[np.intp], x: NDArray[np.intp]) -> NDArray[n
     """How far below the four pixels around it the middle between two is, through a cubic; 0 where one is invalid."""
     four = np.stack([plane[y, x + k] for k in (-1, 0, 1, 2)]).astype(np.float64)
     middle = (9 * (four[1] + four[2]) - four[0] - four[3]) / 16
-    return np.nan_to_num(four.min(axis=0) - middle)
+    return np.asarray(np.nan_to_num(four.min(axis=0) - middle), np.float64)
 
 
 def _peak(plane: Floats, y: NDArray[np.intp], x: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -23,8 +23,14 @@ def thinned(cells: Sequence[Cells], most: int = MOST) -> list[Cells]:
     list of Cells
         The same places of the canvas in every frame.
     """
-    step = -(-sum(len(c.index) for c in cells) // most)
+    total = sum(len(c.index) for c in cells)
+    return [one_in(c, total, most) for c in cells]
+
+
+def one_in(cells: Cells, total: int, most: int = MOST) -> Cells:
+    """Keep of the cells of one frame the places that all frames keep, which have `total` cells together."""
+    step = -(-total // most)
     if step <= 1:
-        return list(cells)
+        return cells
     # A multiplicative hash (Knuth 6.4): no pattern of rows or columns is left out.
-    return [c.only(c.index * 2654435761 % 2**32 // 2**16 % step == 0) for c in cells]
+    return cells.only(cells.index * 2654435761 % 2**32 // 2**16 % step == 0)

@@ -23,6 +23,8 @@ SHARE = 0.15
 """Cells that must agree, and the part of all that they must be; borders and masks spoil the others."""
 LINES = 256
 """Lines that are tried."""
+SCREENED = 300
+"""Points of very many that tell whether there may be a line at all."""
 FLOOR = 1e-4
 """Error of the ratio of twins, in its natural logarithm."""
 
@@ -68,7 +70,7 @@ def find_twins(stats: Sequence[FrameStats]) -> list[Twins]:
     stats : sequence of FrameStats
         All frames.
     """
-    cells = thinned([full_cells(s.fine, FULL) for s in stats])
+    cells = [full_cells(c, FULL) for c in thinned([s.fine for s in stats])]
     found = []
     for i, j in partners([c.index for c in cells]):
         for channel in range(stats[0].n_channels):
@@ -99,6 +101,10 @@ def common_line(x: Doubles, y: Doubles, close: float) -> tuple[float, NDArray[np
     Lines through pairs of points far apart, chosen in a fixed order; the one with most points wins (Fischler &
     Bolles 1981, Communications of the ACM 24, 381).
     """
+    if len(x) > 2 * SCREENED:
+        some = slice(None, None, len(x) // SCREENED)
+        if common_line(x[some], y[some], close) is None:
+            return None
     fewest = max(FEWEST, int(np.ceil(SHARE * len(x))))
     if len(x) < fewest or not close > 0:
         return None

@@ -1,8 +1,8 @@
 """What a unit of the mosaic was given: frames, as the plan saw them, and what units before it found out."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from lostlight.io import arrays
 from lostlight.science.mosaic.canvas import Canvas
 from lostlight.science.mosaic.measure import Measured
 from lostlight.science.mosaic.stats import Cells, FrameStats, Stars
+from lostlight.science.mosaic.thinning import one_in
 from lostlight.steps.mosaicking.frames import wcs_of
 
 FRAME = "frame/"
@@ -128,6 +129,13 @@ def read_stats(path: Path) -> FrameStats:
         else:
             plain[name] = _plain(value)
     return FrameStats(stars=Stars(**parts["stars"]), sky=Cells(**parts["sky"]), fine=Cells(**parts["fine"]), **plain)
+
+
+def read_thinned(paths: Iterable[Path]) -> list[FrameStats]:
+    """Read the levels of all frames; of very many small cells only as many as levelling takes are kept."""
+    paths = list(paths)
+    total = sum(len(read_stats(path).fine.index) for path in paths)
+    return [replace(stats, fine=one_in(stats.fine, total)) for stats in map(read_stats, paths)]
 
 
 def _plain(value: np.ndarray) -> Any:

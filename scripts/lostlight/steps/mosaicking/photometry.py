@@ -24,7 +24,7 @@ WIDTH_OF_SIGMA = 2.3548
 def photometry(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
     """Solve for gains and levels of all frames at once; frames that are left out are told of, with the reason."""
     left_out = given.missing(unit, given.LEVELS)
-    stats = [given.read_stats(path) for path in given.given(unit, given.LEVELS).values()]
+    stats = given.read_thinned(given.given(unit, given.LEVELS).values())
     if not stats:
         first = next(iter(left_out.items()), ("", "there is none"))
         raise NoWork(f"no frame can be levelled; {': '.join(first)}")

@@ -76,11 +76,10 @@ def _finish(
 
 def _pictures(unit: Unit, params: MosaicParams, out: Outputs, layer: Layer) -> dict[str, bytes]:
     solved = given.photometry(unit)
-    stats = [
-        given.read_stats(path) for name, path in given.given(unit, given.LEVELS).items() if name in solved["frames"]
-    ]
-    levels = {each.id: level_of(solved, each.id) for each in stats}
-    before, after = mosaic_pictures.before_after(*level_maps(stats, levels, given.Places.of(unit).canvas.shape))
+    known = {name: path for name, path in given.given(unit, given.LEVELS).items() if name in solved["frames"]}
+    levels = {name: level_of(solved, name) for name in known}
+    maps = level_maps(map(given.read_stats, known.values()), levels, given.Places.of(unit).canvas.shape)
+    before, after = mosaic_pictures.before_after(*maps)
     drawn = {
         "preview": mosaic_pictures.png(layer.sci), "before": before, "after": after,
         "coverage": mosaic_pictures.coverage(layer.cov), "weight": mosaic_pictures.weight(layer.wht),
