@@ -3,6 +3,7 @@
 import gzip
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tests.mosaic_run import STEP, copied, edit, make, take, without_sky
 from lostlight.core import config as configuration
 from lostlight.core.errors import ConfigError
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*header keyword is invalid", "ignore:.*datfix")
 LIGHT = "light_0001.fits"
 ALL = [f"light_{number:04d}.fits" for number in range(4)]
 SMALL = {"layout": (1, 2), "tile_px": (81, 96), "n_per_tile": 2, "n_stars": 90}
@@ -386,7 +388,7 @@ def test_infinite_pixels_are_none(frames, tmp_path):
         {"nan_border_px": 7},
     ],
 )
-@pytest.mark.parametrize("mode", ["stack", "sds", "grid"])
+@pytest.mark.parametrize("mode", ["stack", *(pytest.param(mode, marks=pytest.mark.soak) for mode in ("sds", "grid"))])
 def test_frames_of_any_kind_make_a_mosaic_in_every_mode(tmp_path, knobs, mode):
     frames = take(tmp_path / "f", **SMALL | knobs)
     outcome = make(frames, tmp_path / "run", mode=mode, lots={"min": 2, "target": 2}, grid={"tile_px": 77})
@@ -441,30 +443,22 @@ def damaged(path, seed):
 
 
 def check_damage(night, folder, seed):
-    """Spoil one frame of three; the others make a mosaic, or the error says why there is none."""
+    """Spoil one frame of two; the other makes a mosaic, or the error says why there is none."""
     frames = folder / "f"
     frames.mkdir(parents=True)
-    for name in (ALL[0], ALL[2], ALL[1]):
-        shutil.copy(night / name, frames / name)
-    damaged(frames / LIGHT, seed)
+    shutil.copy(night / ALL[3], frames / ALL[3])
+    damaged(Path(shutil.copy(night / LIGHT, frames / LIGHT)), seed)
     outcome = make(frames, folder / "run", canvas={"max_mpx": 2}, registration={"solve": "off"})
     assert outcome.failures == []
     if outcome.error:
         assert outcome.error.exit_code == 2
         assert "light_0001" in str(outcome.error)
     else:
-        assert outcome.metrics["mosaic"]["n_used"] >= 2
+        assert outcome.metrics["mosaic"]["n_used"] >= 1
         assert set(outcome.left_out) <= {"light_0001"}
 
 
-@pytest.mark.parametrize("batch", range(5))
+@pytest.mark.parametrize("batch", [0, 1, 2, *(pytest.param(batch, marks=pytest.mark.soak) for batch in range(3, 50))])
 def test_no_damage_stops_the_others(night, tmp_path, batch):
     for seed in range(12 * batch, 12 * batch + 12):
-        check_damage(night, tmp_path / str(seed), seed)
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("batch", range(60))
-def test_no_damage_of_many_stops_the_others(night, tmp_path, batch):
-    for seed in range(1000 + 10 * batch, 1010 + 10 * batch):
         check_damage(night, tmp_path / str(seed), seed)

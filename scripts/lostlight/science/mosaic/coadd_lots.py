@@ -68,7 +68,8 @@ def coadd_lots(
         )  # fmt: skip
         put(done, c, combined, (slice(None), slice(None)), met)
         share = combined.weight / np.maximum(weights.sum(axis=0), np.finfo(np.float32).tiny)
-        kept = np.where(done.layer.wht[c] > 0, np.rint(n_frames * np.minimum(share, 1)), 0)
+        # what is kept has a frame, however little it weighs
+        kept = np.where(done.layer.wht[c] > 0, np.maximum(np.rint(n_frames * np.minimum(share, 1)), 1), 0)
         if c == 0:
             n_kept = kept
         n_kept = np.maximum(n_kept, kept)
