@@ -78,8 +78,10 @@ def noise(data, seed=3):
     return np.random.default_rng(seed).normal(300, 5, data.shape).astype(np.float32)
 
 
-def elsewhere(path, ra_deg, dec_deg=20.0):
-    return edit(path, CRVAL1=ra_deg, CRVAL2=dec_deg)
+def elsewhere(path, ra_deg, dec_deg=0.0):
+    """Move a frame on the sky."""
+    header = fits.getheader(path)
+    return edit(path, CRVAL1=header["CRVAL1"] + ra_deg, CRVAL2=header["CRVAL2"] + dec_deg)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +158,7 @@ def test_the_run_ends_at_a_bad_frame_if_asked_to(frames, tmp_path, spoil):
         (lambda folder: [edit(folder / name, BAYERPAT="GRBG") for name in ALL], "none of the 4 .* array \\(GRBG\\)"),
         (lambda folder: [edit(folder / name, lambda data: data * 0) for name in ALL], "none of 4 frames .* no noise"),
         (lambda folder: [edit(folder / name, lambda data: data[:1, :1]) for name in ALL], "none of 4 .* too few valid"),
-        (lambda folder: elsewhere(folder / LIGHT, 330.0, -20.0), "light_0001 and .* lie 180 degrees apart"),
+        (lambda folder: elsewhere(folder / LIGHT, 180.0, -40.0), "light_0001 and .* lie 180 degrees apart"),
     ],
 )
 def test_frames_that_cannot_make_a_mosaic_are_an_error(frames, tmp_path, spoil, says):
@@ -282,7 +284,7 @@ def test_fewer_frames_than_a_lot_are_one_lot_and_told(night, tmp_path):
 
 def test_fields_that_do_not_touch_are_both_kept_and_told(frames, tmp_path):
     for name in (ALL[1], ALL[3]):
-        elsewhere(frames / name, 150.2)
+        elsewhere(frames / name, 0.2)
     outcome = make(frames, tmp_path / "run")
     told = outcome.metrics["mosaic"]
     assert (told["n_used"], told["components"]) == (4, 2)
@@ -398,14 +400,6 @@ def test_frames_of_any_kind_make_a_mosaic_in_every_mode(tmp_path, knobs, mode):
     assert max(told["canvas"]["shape"]) < 250
     assert outcome.plane().ndim == (3 if "channels" in knobs else 2)
     assert told["canvas"]["covered_px"] > 0.6 * 81 * 168 * (0.8 if "nan_border_px" in knobs else 1)
-
-
-@pytest.mark.parametrize("place", ["run/12_mosaic", "run/12_mosaic/units"])
-def test_a_place_that_cannot_be_written_to_is_an_error(night, tmp_path, place):
-    (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
-    (tmp_path / place).write_text("a file where a folder should be")
-    with pytest.raises(OSError, match=r"Not a directory|exists"):
-        make(night, tmp_path / "run")
 
 
 def test_a_full_disk_is_an_error_that_says_so(night, tmp_path, monkeypatch):
