@@ -39,7 +39,8 @@ def walk(run: Path, config=None, steps=SURVEY, workers=1):
 
 def products(folder: Path) -> dict[str, bytes]:
     """Every file of a run that is promised to be the same bytes."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.endswith("timings.json"))
+    of_times = ("timings.json", "times.html")
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(of_times))
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
