@@ -52,3 +52,50 @@ def test_without_rejection_nothing_goes():
     layer = combined([lot(500, 1, 1, 3), lot(400, 1, 1, 1)], "none")
     np.testing.assert_allclose(layer.sci, 450)
     assert (layer.rej == 0).all()
+
+
+STARRY = Window(0, 0, 61, 75)
+
+
+def star(fwhm, noise, seed, trail=0.0):
+    """A lot of a sharp or a dull night, a bright star in its middle."""
+    rng = np.random.default_rng(seed)
+    y, x = np.indices(STARRY.shape)
+    light = 2e6 / fwhm**2 * np.exp(-4 * np.log(2) * ((y - 30.3) ** 2 + (x - 37.4) ** 2) / fwhm**2)
+    sci = 100 + light + trail * np.exp(-((y - 0.2 * x - 1) ** 2) / 3) + rng.normal(0, noise, STARRY.shape)
+    planes = {"SCI": sci, "WHT": np.full_like(sci, noise**-2), "WSUM": np.ones_like(sci), "COV": np.full_like(sci, 4),
+              "REJ": np.zeros_like(sci)}  # fmt: skip
+    return PlacedLot(lambda name, y0, y1: planes[name][None, y0:y1].astype(np.float32), STARRY, 1)
+
+
+def starry(lots, reject="shrunk", window=STARRY):
+    """As step 12 does it."""
+    rule = Rule(reject=reject, low=5, high=5, prior=50, psf=0)
+    return coadd_lots(lots, window, rule, threads=1, memory_mb=64, backend="numpy")
+
+
+@pytest.mark.parametrize("widths", [(2.5, 2.7), (2.5, 2.6, 2.8), (2.4, 2.5, 2.6, 2.7, 2.8)])
+def test_stars_of_lots_with_other_seeing_are_stars(widths):
+    lots = [star(fwhm, 1.0, k) for k, fwhm in enumerate(widths)]
+    kept, flat = (starry(lots, reject).layer.sci[0, 20:41, 27:48] - 100 for reject in ("shrunk", "none"))
+    assert kept.sum() == pytest.approx(flat.sum(), rel=0.002)
+    assert kept.max() == pytest.approx(flat.max(), rel=0.01)
+
+
+def test_a_trail_in_one_lot_goes():
+    lots = [star(2.5, 1.0, k, trail=30.0 * (k == 1)) for k in range(4)]
+    left = starry(lots).layer.sci[0] - starry([star(2.5, 1.0, k) for k in range(4)]).layer.sci[0]
+    y, x = np.indices(STARRY.shape)
+    on = (abs(y - 0.2 * x - 1) < 1) & (np.hypot(y - 30, x - 37) > 12)
+    assert abs(np.median(left[on])) < 0.2
+
+
+def test_blocks_of_lots_are_parts_of_the_whole():
+    lots = [star(fwhm, 1.0, k, trail=30.0 * (k == 1)) for k, fwhm in enumerate((2.5, 2.8, 2.6))]
+    whole, tally = starry(lots), 0
+    for y0 in range(0, 61, 20):
+        part = starry(lots, window=Window(y0, 0, min(20, 61 - y0), 75))
+        np.testing.assert_array_equal(part.layer.sci, whole.layer.sci[:, y0 : y0 + 20])
+        np.testing.assert_array_equal(part.layer.rej, whole.layer.rej[y0 : y0 + 20])
+        tally = tally + part.tally.valid
+    np.testing.assert_array_equal(tally, whole.tally.valid)

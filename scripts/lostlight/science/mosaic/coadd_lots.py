@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lostlight.science.mosaic.coadd import Coadded, Floats, Level, given, nothing, put
+from lostlight.science.mosaic.coadd import APRON, Coadded, Floats, Level, given, nothing, put
 from lostlight.science.mosaic.surface import sky_surface
 from lostlight.science.mosaic.window import Window
 from lostlight.science.stack.combine import combine
@@ -59,15 +59,17 @@ def coadd_lots(
     for i in met:
         n_frames += _counted(lots[i], "COV", window)
         n_rejected += _counted(lots[i], "REJ", window)
+    wide = Window(window.y0 - APRON, window.x0 - APRON, window.height + 2 * APRON, window.width + 2 * APRON)
+    inner = slice(APRON, -APRON), slice(APRON, -APRON)
     for c in range(lots[0].n_channels):
-        planes = [_planes(lots[i], c, window) for i in met]
+        planes = [_planes(lots[i], c, wide) for i in met]
         samples, noises, weights = (np.stack(kind) for kind in zip(*planes, strict=True))
         combined = combine(
-            len(met), window.shape, given(samples), rule, weight_rows=given(weights), noise_rows=given(noises),
-            threads=threads, memory_mb=memory_mb, backend=backend,
+            len(met), wide.shape, given(samples), rule, weight_rows=given(weights), noise_rows=given(noises),
+            counted=inner, threads=threads, memory_mb=memory_mb, backend=backend,
         )  # fmt: skip
-        put(done, c, combined, (slice(None), slice(None)), met)
-        share = combined.weight / np.maximum(weights.sum(axis=0), np.finfo(np.float32).tiny)
+        put(done, c, combined, inner, met)
+        share = combined.weight[inner] / np.maximum(weights.sum(axis=0)[inner], np.finfo(np.float32).tiny)
         # what is kept has a frame, however little it weighs
         kept = np.where(done.layer.wht[c] > 0, np.maximum(np.rint(n_frames * np.minimum(share, 1)), 1), 0)
         if c == 0:

@@ -87,7 +87,7 @@ class _Lots:
         some, lent = list(self.lots.values()), self.unit.lent
         whole = Window(0, 0, *given.Places.of(self.unit).canvas.shape)
         reject = self.params.combine.lots_reject
-        own = Rule(reject=reject, low=THRESHOLD, high=THRESHOLD, prior=PRIOR, gradient=0.0, psf=0.0)
+        own = Rule(reject=reject, low=THRESHOLD, high=THRESHOLD, prior=PRIOR, psf=0.0)
         size = BYTES * some[0].n_channels
         parts = list(blocks(whole, [lot.window for lot in some], size, SHARE * lent.memory_mb))
 
