@@ -177,6 +177,15 @@ def test_extremes_leave_one():
     assert stacked(cube[:2], Rule(reject="minmax")).n_used == 1
 
 
+@pytest.mark.parametrize(("n_valid", "n_used"), [(1, 1), (2, 2), (3, 1), (4, 2), (7, 5)])
+def test_minmax_of_a_mosaic_does_not_ask_how_many_frames_there_are(n_valid, n_used):
+    rule = Rule(reject="minmax", n_full=3)
+    for n_frames in (7, 12):
+        cube = np.full((n_frames, 3, 5), np.nan, np.float32)
+        cube[:n_valid] = np.arange(n_valid)[:, None, None]
+        assert (stacked(cube, rule).n_used == n_used).all()
+
+
 def test_equal_samples_are_shared_out_by_frame():
     cube = np.array([4, 4, 4, 7], np.float32).reshape(4, 1, 1)
     result = stacked(cube, Rule(reject="minmax", nlow=1, nhigh=1))

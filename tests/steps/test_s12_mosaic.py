@@ -26,7 +26,7 @@ MODES = {"stack": {}, "sds": SDS, "grid": {"mode": "grid", "grid": {"tile_px": 1
 DEVIATING = {
     "by itself": {"mode": "grid", "grid": {"tile_px": 100}, "photometry": {"scope": "tile"}},
     "levelled twice": SDS | {"photometry": {"scope": "both"}, "polish": {"second_pass": "on"}},
-    "sharper": {"warp": {"kernel": "lanczos3"}, "combine": {"reject": "winsorized", "grow": 1}},
+    "sharper": {"warp": {"kernel": "lanczos3"}, "combine": {"reject": "minmax", "grow": 1}},
 }
 """Settings under which other code is at work."""
 CHARTS = mosaic_page._charts

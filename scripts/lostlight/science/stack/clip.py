@@ -49,9 +49,9 @@ def clip(engine: Engine, x: Floats, n: Ints, rule: Rule, measure: Measure, at: N
     return lo, hi
 
 
-def extremes(n: Ints, n_frames: int, nlow: int, nhigh: int) -> tuple[Ints, Ints]:
+def extremes(n: Ints, n_full: int, nlow: int, nhigh: int) -> tuple[Ints, Ints]:
     """Drop so many of the lowest and of the highest, of fewer valid samples in proportion (IRAF minmax); one stays."""
-    share = n / n_frames
+    share = np.minimum(n / n_full, 1)
     lo = np.floor(nlow * share + 1e-3).astype(np.int32)
     hi = n - np.floor(nhigh * share + 1e-3).astype(np.int32)
     empty = (hi <= lo) & (n > 0)

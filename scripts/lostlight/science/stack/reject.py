@@ -209,7 +209,7 @@ def _by_rank(x: Floats, columns: Floats, n: Ints, stack: Stack) -> Kept:
     """Reject a number of the outermost samples."""
     rule = stack.rule
     if rule.reject == "minmax":
-        lo, hi = clip.extremes(n, len(x), rule.nlow, rule.nhigh)
+        lo, hi = clip.extremes(n, rule.n_full or len(x), rule.nlow, rule.nhigh)
     else:
         lo, hi = clip.studentized(columns, n, rule, stack.limits)
     return _kept(columns, lo, hi, lo, n - hi, *_rejected(x, columns, n, lo, hi), stack.engine)

@@ -80,6 +80,9 @@ class Rule:
         Most passes; None means until nothing changes, except for the methods in `PASSES`.
     nlow, nhigh : int
         Samples that minmax drops, of all frames; of fewer valid samples in proportion.
+    n_full : int or None
+        Valid samples of which minmax drops all that it may, instead of all frames: where frames lie side by side, how
+        many there are says nothing about a pixel.
     plow, phigh : float
         Fractions of the median beyond which percentile rejects.
     gesd_fraction, gesd_alpha : float
@@ -108,6 +111,7 @@ class Rule:
     iterations: int | None = None
     nlow: int = 1
     nhigh: int = 1
+    n_full: int | None = None
     plow: float = 0.2
     phigh: float = 0.1
     gesd_fraction: float = 0.3

@@ -103,6 +103,7 @@ def rule(params: MosaicParams) -> Rule:
         iterations=own.iterations,
         nlow=own.nlow,
         nhigh=own.nhigh,
+        n_full=own.nlow + own.nhigh + 1,
         plow=own.plow,
         phigh=own.phigh,
         gesd_fraction=own.gesd_fraction,
