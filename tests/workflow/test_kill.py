@@ -16,8 +16,10 @@ from lostlight.core import config as configuration
 SMALL = {
     "tiles": {"positions": TINY["tiles"]["positions"][:1], "positions_csv": "", "rings": 0},
     "completeness": {"n_per_tile": 0},
+    "calibrate": {"frames": ""},
     "run": {"shards": 1},
 }
+"""One tile; runs of own frames are killed in tests of their own."""
 
 
 def start(project, folder, run_id):

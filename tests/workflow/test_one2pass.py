@@ -20,7 +20,9 @@ TILE = {
     "tiles": {"mode": "single", "rings": 0, "width_arcmin": 14, "height_arcmin": 12},
     "reference": {"bright_margin_arcmin": 5},
     "completeness": {"n_per_tile": 12},
+    "calibrate": {"frames": ""},
 }
+"""One tile and no frames, which have tests of their own."""
 
 
 @pytest.fixture
