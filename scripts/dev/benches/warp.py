@@ -146,13 +146,13 @@ def _stars(image: np.ndarray, grid: WCS, sky: tuple[np.ndarray, np.ndarray]) -> 
     clean = np.nan_to_num(np.ascontiguousarray(image, dtype=np.float32))
     x, y = x[alone], y[alone]
     flux, _, _ = sep.sum_circle(clean, x, y, APERTURE, bkgann=(12, 18), subpix=0)
-    moments = [_moment(clean, *place) for place in zip(x, y, strict=True)]
+    moments = [second_moment(clean, *place) for place in zip(x, y, strict=True)]
     # A pixel widens what it integrates by its own second moment, 1/12.
     drawn = (FWHM_PX / 2.3548) ** 2 + 1 / 12
     return float(abs(np.nanmedian(flux) / FLUX - 1) * 100), float((np.sqrt(np.nanmedian(moments) / drawn) - 1) * 100)
 
 
-def _moment(image: np.ndarray, x: float, y: float) -> float:
+def second_moment(image: np.ndarray, x: float, y: float, fwhm_px: float = FWHM_PX) -> float:
     """Second moment of a star within a Gaussian window of its own width, corrected for the window."""
     i, j = int(np.rint(x)), int(np.rint(y))
     stamp = image[j - 9 : j + 10, i - 9 : i + 10].astype(float)
@@ -161,7 +161,7 @@ def _moment(image: np.ndarray, x: float, y: float) -> float:
     v, u = np.mgrid[j - 9 : j + 10, i - 9 : i + 10]
     r2 = (u - x) ** 2 + (v - y) ** 2
     stamp = stamp - np.median(stamp[r2 > 49])
-    width = (FWHM_PX / 2.3548) ** 2
+    width = (fwhm_px / 2.3548) ** 2
     weight = stamp * np.exp(-r2 / (2 * width))
     seen = (weight * r2).sum() / weight.sum() / 2
     return 1 / (1 / seen - 1 / width)
