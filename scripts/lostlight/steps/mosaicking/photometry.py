@@ -10,6 +10,7 @@ from lostlight.core import atomic
 from lostlight.core.errors import ConfigError, NoWork
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Outputs, Result, Unit
+from lostlight.io import scratch
 from lostlight.science.mosaic.photometry import Photometry, solve_photometry
 from lostlight.science.mosaic.quality import QualityRules, judge_quality
 from lostlight.science.mosaic.stats import FrameStats
@@ -44,6 +45,7 @@ def photometry(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
         "diagnostics": solved.diagnostics,
     }
     atomic.write_json(out["photometry"], plain(content))
+    scratch.trim()  # the equations of hundreds of frames, and what comes next needs its own
     metrics = {"n_frames_used": len(stats), "n_frames_left_out": len(left_out)}
     warnings = [*(f"{name} is left out: {why}" for name, why in sorted(left_out.items())), *solved.warnings]
     return Result(metrics, warnings=warnings)
