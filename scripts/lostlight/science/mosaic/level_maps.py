@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import binary_closing, distance_transform_edt
 
 from lostlight.science.mosaic.coadd import Level
 from lostlight.science.mosaic.levels import FINE_PX
@@ -40,16 +40,30 @@ def level_maps(
     counts = np.zeros((n_channels, rows * columns))
     for each in stats:
         if each.id in levels:
-            before, after = _cells(each, levels[each.id])
-            known = np.isfinite(before)
-            for c in range(n_channels):
-                at = each.fine.index[known[:, c]]
-                sums[0, c, at] += before[known[:, c], c]
-                sums[1, c, at] += after[known[:, c], c]
+            for c, pair in enumerate(np.stack(_cells(each, levels[each.id])).T):
+                at, both = _whole(each.fine.index, pair, columns)
+                sums[:, c, at] += both.T
                 counts[c, at] += 1
     with np.errstate(invalid="ignore"):
         maps = (sums / counts).reshape(2, n_channels, rows, columns).astype(np.float32)
     return _filled(maps[0]), _filled(maps[1])
+
+
+def _whole(index: NDArray[np.int64], pair: Floats, columns: int) -> tuple[NDArray[np.int64], Floats]:
+    """Close the holes that stars leave in the cells of a frame; else another mixture of frames would show as a spot."""
+    known = np.isfinite(pair).all(axis=1)
+    if not known.any():
+        return index[:0], pair[:0]
+    row, column = np.divmod(index[known], columns)
+    top, left = row.min(), column.min()
+    own = np.full((np.ptp(row) + 1, np.ptp(column) + 1, 2), np.nan)
+    own[row - top, column - left] = pair[known]
+    is_known = np.isfinite(own[..., 0])
+    _, nearest = distance_transform_edt(~is_known, return_indices=True)
+    inner = (slice(2 * HOLE_CELLS, -2 * HOLE_CELLS),) * 2
+    closed = binary_closing(np.pad(is_known, 2 * HOLE_CELLS), np.ones((3, 3)), iterations=HOLE_CELLS)[inner]
+    row, column = np.nonzero(closed | is_known)
+    return (row + top) * columns + column + left, own[*nearest[:, row, column]]
 
 
 def _filled(planes: Floats) -> Floats:
