@@ -13,10 +13,14 @@ from lostlight.core.manifest import Manifest, Product, UnitRecord
 from lostlight.report import mosaic
 from lostlight.report.figures import mosaics
 from lostlight.report.mosaic_page import html
-from lostlight.report.mosaic_words import GLOSSARY, combination, registration, what_next
+from lostlight.report.mosaic_words import GLOSSARY, combination, is_seam, registration, what_next
 from lostlight.report.show import show
 
 SMALL = {"n_frames": 6, "columns": 3, "tile_px": (90, 121)}
+
+
+def overlap(sigma, pixels=50_000):
+    return {"a": "a", "b": "b", "pixels": pixels, "before": 3.0, "after": 0.1, "sigma": sigma}
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +89,15 @@ def test_the_sentence(kind, said):
     assert said in mosaic.sentence(metrics(**kind))
 
 
+def test_frames_left_out_are_named_a_few_of_them_with_their_reasons():
+    assert mosaic.left_out(metrics(**SMALL, n_rejected=0)) == ""
+    gone = [{"id": f"f{n}", "path": f"f{n}.fits", "reason": "17 stars; FWHM 8.0 px"} for n in range(5)]
+    told = mosaic.left_out({"rejected": gone})
+    assert told.startswith("Left out: f0 (17 stars, FWHM 8.0 px); f1 (") and told.endswith(
+        "f2 (17 stars, FWHM 8.0 px); and 2 others."
+    )
+
+
 def test_one_frame_is_told_in_the_singular():
     assert mosaic.sentence(metrics(1, mode="stack", n_rejected=0)).startswith("1 frame makes a mosaic of")
 
@@ -145,15 +158,26 @@ def test_every_term_is_explained(page):
 
 
 @pytest.mark.parametrize(
+    ("sigma", "pixels", "seam"),
+    [
+        (0.09, 50_000, False),
+        (-0.12, 50_000, True),
+        (0.12, 2_000, False),  # 1.8 / sqrt(2000) = 0.04: one of a hundred overlaps is this far off by chance
+        (0.5, 2_000, True),
+        (None, 0, False),
+    ],
+)
+def test_a_seam_is_what_is_seen_and_is_not_chance(sigma, pixels, seam):
+    assert is_seam(overlap(sigma, pixels)) is seam
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"mode": "sds"}, "mosaic.plan"),
         ({"components": 3}, "tie their levels together"),
         ({"canvas": {"shape": (9, 9), "is_sky": False}}, "mosaic.registration.solve: auto"),
-        (
-            {"photometry": {"n_pairs": 1, "overlap_residual_sigma": {"max": 0.4, "rms": 0.2}}},
-            "sky_order: 2",
-        ),
+        ({"photometry": {"n_pairs": 1, "pairs": [overlap(0.4)]}}, "sky_order: 2"),
     ],
 )
 def test_what_to_do_next_follows_from_what_was_found(change, said):

@@ -112,9 +112,9 @@ class Run:
 
     @cached_property
     def mosaic(self) -> str:
-        """Say what mosaic was made of own frames, a sentence for each filter; empty where there was none."""
-        told = self.paths(FRAMES[1], "metrics").values()
-        return " ".join(mosaic.sentence(json.loads(path.read_bytes())) for path in told)
+        """Say what mosaic was made of own frames, and of which not, for each filter; empty where there was none."""
+        told = [json.loads(path.read_bytes()) for path in self.paths(FRAMES[1], "metrics").values()]
+        return " ".join(filter(None, (say(metrics) for metrics in told for say in (mosaic.sentence, mosaic.left_out))))
 
     @property
     def warnings(self) -> Counter[tuple[str, str]]:

@@ -5,6 +5,9 @@ from typing import Any
 
 from lostlight.core.errors import Fact
 
+_NAMED = 3
+"""Frames that a sentence names."""
+
 
 def headline(metrics: Mapping[str, Any]) -> dict[str, Fact]:
     """Give the numbers that stand for a mosaic, for a manifest and for the report of the survey."""
@@ -52,6 +55,16 @@ def sentence(metrics: Mapping[str, Any]) -> str:
     n = len(metrics["warnings"])
     heard = [f"{_count(n, 'warning')}."] if n else ["Nothing odd was noticed."] if all_used else []
     return " ".join([*parts, *heard])
+
+
+def left_out(metrics: Mapping[str, Any]) -> str:
+    """Say which frames have no part in the mosaic, and why; of many the first few."""
+    gone = metrics["rejected"]
+    if not gone:
+        return ""
+    named = "; ".join(f"{each['id']} ({each['reason'].replace('; ', ', ')})" for each in gone[:_NAMED])
+    more = f"; and {_count(len(gone) - _NAMED, 'other')}" if len(gone) > _NAMED else ""
+    return f"Left out: {named}{more}."
 
 
 def _grouped(metrics: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ _FILTERS = {
     "factors": mosaic_words.factors,
     "coefficients": mosaic_words.coefficients,
 }
-_BY_FRAME = {"gain": "gain", "fwhm_px": "FWHM, px", "sigma": "noise", "weight": "weight"}
+_BY_FRAME = {"gain": "gain", "fwhm_px": "FWHM, px", "sigma": "noise{in_unit}", "weight": "weight"}
 
 
 def html(
@@ -62,6 +62,7 @@ def html(
             charts=_charts(metrics),
             gains_of_lots=mosaics.are_tiles(metrics),
             worst=_worst(metrics),
+            is_seam=mosaic_words.is_seam,
             pairs_shown=_PAIRS_SHOWN,
             warnings_shown=_WARNINGS_SHOWN,
             palette=mosaic_pictures.palette(),
@@ -87,7 +88,8 @@ def _charts(metrics: Mapping[str, Any]) -> dict[str, str]:
         charts["overlaps"] = mosaics.overlaps(metrics)
     for key, text in _BY_FRAME.items():
         if any(mosaics.is_known(frame[key]) for frame in metrics["frames"]):
-            charts[key] = mosaics.by_frame(metrics, key, text)
+            in_unit = f", {metrics['unit']}" if metrics["unit"] else ""
+            charts[key] = mosaics.by_frame(metrics, key, text.format(in_unit=in_unit))
     return charts
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lostlight.report.calibration_words import number
-from lostlight.report.mosaic import residual
 
 GLOSSARY: dict[str, tuple[str, str]] = {
     "frame": ("frame", "One calibrated exposure. Every raw pixel of it is resampled once, straight onto the canvas."),
@@ -46,6 +45,10 @@ STEPS = {
 
 _MANY_FRAMES = 80
 _SEAM_SIGMA = 0.1
+_MEDIAN_SIGMA = 1.8
+"""Error of the median difference of two frames, in σ of a pixel, times the root of the pixels: 1.25 √2."""
+_CHANCE = 4.0
+"""Overlaps are many: beyond so many errors no difference is chance."""
 _REGISTERED = {
     "wcs": "Every frame came with a sky solution of its own.",
     "stars": "Frames were registered to each other by their stars.",
@@ -95,7 +98,7 @@ def what_next(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     quality = [frame for frame in metrics["frames"] if frame["status"] == "rejected"]
     offers = [
         (quality, "Look at the frames that were left out; wider limits take them in.", "mosaic.quality"),
-        (_is_seamed(metrics), "Overlaps differ by more than a tenth of σ: let the sky of a frame bend.",
+        (_is_seamed(metrics), "Overlaps differ by more than chance and a tenth of σ: let the sky of a frame bend.",
          "mosaic.photometry.sky_order: 2"),
         (metrics["components"] > 1, "Parts share no pixel: a frame between them would tie their levels together.", ""),
         (lots, "Other lots: copy lots.csv, edit it, and name it.", "mosaic.plan"),
@@ -109,7 +112,14 @@ def what_next(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(said, setting) for holds, said, setting in offers if holds]
 
 
+def is_seam(pair: Mapping[str, Any]) -> bool:
+    """Tell whether an overlap differs by more than the eye passes over, and than chance makes so few pixels differ."""
+    if pair["sigma"] is None:
+        return False
+    chance = _MEDIAN_SIGMA / max(pair["pixels"], 1) ** 0.5
+    return abs(pair["sigma"]) > max(_SEAM_SIGMA, _CHANCE * chance)
+
+
 def _is_seamed(metrics: Mapping[str, Any]) -> bool:
-    worst = residual(metrics)["max"]
     order = metrics["params"].get("photometry", {}).get("sky_order", 1)
-    return worst is not None and worst > _SEAM_SIGMA and order <= 1
+    return order <= 1 and any(is_seam(pair) for pair in metrics["photometry"]["pairs"])

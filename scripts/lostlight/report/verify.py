@@ -20,7 +20,9 @@ class Verified:
     hashes: dict[Path, str] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
-        return f"{self.n_manifests} manifests, {self.n_products} products and {self.n_links} links agree"
+        counts = (self.n_manifests, "manifest"), (self.n_products, "product"), (self.n_links, "link")
+        manifests, products, links = (f"{n} {noun}" + ("" if n == 1 else "s") for n, noun in counts)
+        return f"{manifests}, {products} and {links} agree"
 
 
 def verify(run: Path) -> Verified:

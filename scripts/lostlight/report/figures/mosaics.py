@@ -97,7 +97,7 @@ def by_frame(metrics: Mapping[str, Any], key: str, text: str) -> str:
     frames = metrics["frames"]
     values = np.array([mean(frame[key]) for frame in frames])
     used = np.array([frame["status"] == "used" for frame in frames], bool)
-    number = np.arange(1, len(frames) + 1)
+    number = np.arange(len(frames))
     figure, axes = style.canvas(1.9)
     size = 16 if len(frames) <= _MANY else 7
     axes.scatter(number[used], values[used], s=size, color=style.BLUE, linewidths=0, label="used")
@@ -108,8 +108,8 @@ def by_frame(metrics: Mapping[str, Any], key: str, text: str) -> str:
         style.legend(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axes.locator_params(axis="y", nbins=4)
-    axes.set_xlim(0.5, max(len(frames), 1) + 0.5)
-    style.labels(axes, {"x": "frame", "y": text})
+    axes.set_xlim(-0.5, max(len(frames), 1) - 0.5)
+    style.labels(axes, {"x": "frame, counted from 0", "y": text})
     known = values[np.isfinite(values)]
     between = f" from {known.min():.4g} to {known.max():.4g}" if known.size else " is not known"
     return style.svg(figure, f"by-{key.replace('_', '-')}", f"{text} of {len(frames)} frames{between}")
