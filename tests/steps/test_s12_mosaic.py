@@ -18,7 +18,7 @@ from PIL import Image
 from tests.mosaic_run import STEP, copied, edit, make, take
 
 from lostlight.report import mosaic_page
-from lostlight.steps.mosaicking import assembling, lots
+from lostlight.steps.mosaicking import assembling, lots, tiles
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*datfix")
 SDS = {"mode": "sds", "lots": {"min": 2, "target": 2}}
@@ -284,6 +284,16 @@ def test_tiles_of_any_size_make_the_same_mosaic(rerun, finished, tile_px):
     outcome, _ = rerun("grid", grid={"tile_px": tile_px})
     for plane in ("SCI", "WHT", "COV", "REJ"):
         assert np.array_equal(outcome.plane(plane), finished["stack"].plane(plane), equal_nan=True)
+
+
+@pytest.mark.parametrize("scope", ["global", "tile"])
+def test_tiles_are_those_of_any_memory(lights, tmp_path, monkeypatch, scope):
+    monkeypatch.setattr(tiles, "SIDES", (32, 2048))
+    monkeypatch.setattr(tiles, "SHARE", 1e-3)
+    settings = {"mode": "grid", "photometry": {"scope": scope}}
+    some, more = (make(lights, tmp_path / str(mb), policy={"memory_mb": mb}, **settings) for mb in (64, 512))
+    assert len(some.metrics["mosaic"]["lots"]) > 4
+    assert differing(some, more) == []
 
 
 def test_lots_without_rejection_are_the_flat_stack(rerun):

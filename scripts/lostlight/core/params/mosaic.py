@@ -61,7 +61,7 @@ class GridParams(_Levelled):
     """Mode grid: the canvas in tiles."""
 
     tile_px: int = Field(0, ge=0, le=16384)
-    """side of a tile; 0 takes what fits the memory, 512 to 2048"""
+    """side of a tile; 0 takes 512 to 2048, less for more frames"""
     overlap: float = Field(0.1, ge=0, le=0.5)
     """margin of a tile that its neighbours share, as a fraction of its side; of scope tile"""
 

@@ -21,7 +21,9 @@ from lostlight.steps.mosaicking.tile_scope import by_tile
 log = logging.getLogger(__name__)
 
 SIDES = 512, 2048
-"""Smallest and largest side of a tile that the memory decides on."""
+"""Smallest and largest side of a tile where none is asked for."""
+MEMORY_MB = 256
+"""What the samples of such a tile fit; not what the run has, on which no result may depend."""
 
 
 def grid(unit: Unit, params: MosaicParams, folder: Path, bench: Bench) -> Made:
@@ -29,7 +31,7 @@ def grid(unit: Unit, params: MosaicParams, folder: Path, bench: Bench) -> Made:
     shape = given.Places.of(unit).canvas.shape
     named = placed(unit, params, folder)
     frames = list(named.values())
-    windows = list(tiles(shape, side_px(params, frames, unit.lent.memory_mb)))
+    windows = list(tiles(shape, side_px(params, frames)))
     if params.photometry.scope == "tile":
         return by_tile(unit, params, named, windows, folder, bench)
     _log_metrics(given.photometry(unit)["diagnostics"]["inter_tile_median_std"])
@@ -42,11 +44,11 @@ def _log_metrics(spread: Mapping[str, Sequence[float]]) -> None:
         log.info("[GRID][METRICS] channel %d: inter-tile median std %.4g before, %.4g after", channel, before, after)
 
 
-def side_px(params: MosaicParams, frames: list[Placed], memory_mb: float) -> int:
-    """Give the side of a tile: as asked for, or what lets the samples of all frames fit the memory."""
+def side_px(params: MosaicParams, frames: list[Placed]) -> int:
+    """Give the side of a tile: as asked for, or what lets the samples of all frames fit a usual memory."""
     if params.grid.tile_px:
         return params.grid.tile_px
-    area = SHARE * memory_mb * 1e6 / (4 * len(frames) * (frames[0].n_channels + 1))
+    area = SHARE * MEMORY_MB * 1e6 / (4 * len(frames) * (frames[0].n_channels + 1))
     return int(np.clip(np.sqrt(area), *SIDES))
 
 
