@@ -12,6 +12,9 @@ from lostlight.science.mosaic.layer import Layer
 from lostlight.science.mosaic.window import Window
 from lostlight.steps.mosaicking.bench import SHARE, Bench
 
+LITTLE = 4 << 20
+"""Bytes of a plane that is kept in memory: there are five of them."""
+
 
 def assemble(
     frames: Sequence[Placed], windows: Iterable[Window], canvas_shape: tuple[int, int], bench: Bench, folder: Path
@@ -30,13 +33,8 @@ def joined(
 ) -> Coadded:
     """Put blocks together as they are made; there is no pixel of the window that is in none."""
     planes = (n_channels, *whole.shape)
-    layer = Layer(
-        scratch(planes, np.float32, folder),
-        scratch(planes, np.float32, folder),
-        scratch(whole.shape, np.uint16, folder),
-        scratch(whole.shape, np.uint16, folder),
-    )
-    wsum = scratch(planes, np.float32, folder)
+    sci, wht, wsum = (scratch(planes, np.float32, folder, LITTLE) for _ in range(3))
+    layer = Layer(sci, wht, *(scratch(whole.shape, np.uint16, folder, LITTLE) for _ in range(2)))
     tally = Tally(*(np.zeros(n_frames, np.int64) for _ in range(3)))
     for part, done in parts:
         at = part.within(whole)
