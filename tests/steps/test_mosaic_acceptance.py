@@ -22,8 +22,8 @@
  9   lots without rejection are the flat stack:
      test_s12_mosaic.test_lots_without_rejection_are_the_flat_stack
  10  workers, memory, blocks, order:
-     test_s12_mosaic.test_the_same_bytes_for_any_workers_memory_and_backend
-     test_s12_mosaic.test_the_same_bytes_for_small_blocks
+     test_s12_mosaic.test_the_same_bytes_for_any_workers
+     test_s12_mosaic.test_the_same_bytes_for_small_blocks_without_a_compiler
      test_s12_mosaic.test_the_same_bytes_for_another_folder_and_order
  11  flux and place of stars after the warp:
      test_mosaic_warp.test_stars_keep_their_flux_and_place
