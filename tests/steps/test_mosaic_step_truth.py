@@ -41,7 +41,7 @@ def centroids(image, x, y, reach=4):
     return found
 
 
-def bright_and_alone(made, number=150, distance_px=15.0):
+def bright_and_alone(made, number=150, distance_px=11.0):
     """Numbers of bright stars without a neighbour that could shift them."""
     stars = made.truth.stars
     x, y = made.truth.sky.plane.wcs_world2pix(stars["ra_deg"], stars["dec_deg"], 0)
