@@ -61,3 +61,11 @@ def test_own_frames_must_be_named():
 def test_parameters_out_of_range_are_named(content, said):
     with pytest.raises(ConfigError, match=said):
         config.check({"calibrate": content})
+
+
+@pytest.mark.parametrize("mode", ["stack", "grid"])
+def test_a_plan_of_lots_is_not_passed_over_where_there_are_no_lots(mode):
+    asked = {"mosaic": {"frames": "lights", "plan": "mine.csv", "mode": mode}}
+    with pytest.raises(ConfigError, match=rf"mosaic\.plan names 'mine\.csv', but mosaic\.mode = {mode} has no lots"):
+        config.check(asked)
+    assert config.check({"mosaic": {**asked["mosaic"], "mode": "sds"}}).mosaic.plan == "mine.csv"

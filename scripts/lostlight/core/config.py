@@ -76,7 +76,7 @@ def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
 def check(content: Mapping[str, Any]) -> PipelineConfig:
     """Check a configuration held in memory and settle engine, addresses and own frames; raises ConfigError."""
     try:
-        return _settle_frames(_settle_sky(_settle_engine(_levelled_once(PipelineConfig.model_validate(content)))))
+        return _settle_frames(_settle_sky(_settle_engine(_suits_mode(PipelineConfig.model_validate(content)))))
     except ValidationError as error:
         raise _explain(error, PipelineConfig, "") from error
 
@@ -143,13 +143,18 @@ def _settle_sky(config: PipelineConfig) -> PipelineConfig:
     return config
 
 
-def _levelled_once(config: PipelineConfig) -> PipelineConfig:
-    """Refuse a scope of photometry that the mode of the mosaic does not have."""
+def _suits_mode(config: PipelineConfig) -> PipelineConfig:
+    """Refuse a plan of lots, or a scope of photometry, that the mode of the mosaic does not have."""
     scope, mode = config.mosaic.photometry.scope, config.mosaic.mode
     if scope != "global" and (scope, mode) not in (("tile", "grid"), ("both", "sds")):
         raise ConfigError(
             f"mosaic.photometry.scope = {scope}, but mosaic.mode = {mode}",
             hint="scope tile belongs to mode grid, both to mode sds, global to all",
+        )
+    if config.mosaic.plan and mode != "sds":
+        raise ConfigError(
+            f"mosaic.plan names {config.mosaic.plan!r}, but mosaic.mode = {mode} has no lots",
+            hint="set mode: sds, or leave mosaic.plan empty",
         )
     if config.mosaic.rgb_equalize == "tile" and scope != "tile":
         raise ConfigError(
