@@ -32,6 +32,7 @@ def joined(
     parts: Iterable[tuple[Window, Coadded]], whole: Window, n_frames: int, n_channels: int, folder: Path
 ) -> Coadded:
     """Put blocks together as they are made; there is no pixel of the window that is in none."""
+    trim()
     planes = (n_channels, *whole.shape)
     sci, wht, wsum = (scratch(planes, np.float32, folder, LITTLE) for _ in range(3))
     layer = Layer(sci, wht, *(scratch(whole.shape, np.uint16, folder, LITTLE) for _ in range(2)))

@@ -11,6 +11,7 @@ from lostlight.core.errors import NoWork
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Outputs, Result, Unit
 from lostlight.io import mosaic_file
+from lostlight.io.scratch import release
 from lostlight.report import mosaic_page, mosaic_pictures
 from lostlight.science.mosaic.layer import Layer
 from lostlight.science.mosaic.level_maps import level_maps
@@ -40,6 +41,8 @@ def result(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
     made = replace(made, device=bench.device, warnings=[*made.warnings, *bench.warnings])
     layer = equalized(made.layer, unit, params)
     layer, crop, polished = polish(layer, _rules(params), made.again)
+    for plane in vars(layer).values():
+        release(plane)
     return _finish(unit, params, out, made, layer, crop, polished)
 
 
