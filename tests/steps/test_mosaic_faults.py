@@ -179,6 +179,7 @@ def test_frames_that_cannot_make_a_mosaic_are_an_error(frames, tmp_path, spoil, 
         ({"photometry": {"scope": "tile"}}, "scope"),
         ({"mode": "grid", "photometry": {"scope": "both"}}, "scope"),
         ({"mode": "sds", "plan": "nowhere.csv"}, "mosaic.plan names 'nowhere.csv', which does not exist"),
+        ({"plan": "nowhere.csv"}, "mosaic.plan names .nowhere.csv., but mosaic.mode = stack has no lots"),
     ],
 )
 def test_settings_that_do_not_go_with_the_frames_are_an_error(night, tmp_path, settings, says):

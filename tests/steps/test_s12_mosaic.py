@@ -262,7 +262,7 @@ def test_an_option_redoes_what_it_concerns(rerun, mode, settings, redone):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"lots": {"min": 3, "target": 5, "coverage": 0.5, "by": "pointing"}, "plan": "nowhere.csv"},
+        {"lots": {"min": 3, "target": 5, "coverage": 0.5, "by": "pointing"}},
         {"combine": {"lots_reject": "none"}},
     ],
 )
