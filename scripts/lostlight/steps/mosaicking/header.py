@@ -30,7 +30,9 @@ def headed(unit: Unit, params: MosaicParams, window: Window, factor: float) -> H
     header = places.canvas.header(window)
     header.update(places.content["frames"][photometry["reference"]]["cards"])
     used = {name: facts for name, facts in given.known(unit).items() if name in photometry["frames"]}
-    for key, (value, comment) in {**_times(used), **_made(params, photometry, len(used), factor)}.items():
+    is_scaled = params.photometry.method in ("overlap", "median_ratio")
+    exposure_s = used[photometry["reference"]].get("exptime_s") if is_scaled else None
+    for key, (value, comment) in {**times(used, exposure_s), **_made(params, photometry, len(used), factor)}.items():
         header[key] = (value, comment)
     header["PHOTSHA"] = (atomic.sha256_file(unit["photometry"])[:16], "sha256 of the levels it was made with")
     header["SWCREATE"] = (f"lostlight {__version__}", "version of the software")
@@ -50,20 +52,35 @@ def _made(params: MosaicParams, photometry: Mapping[str, Any], n_frames: int, fa
     }
 
 
-def _times(used: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Say when: the middle of all exposures, as one of the mean length about it would have been dated."""
+def times(used: Mapping[str, Mapping[str, Any]], exposure_s: float | None = None) -> dict[str, Any]:
+    """Say when: the middle of all exposures, as one exposure about it would have been dated.
+
+    Parameters
+    ----------
+    used : mapping of str to mapping
+        What is known of the frames: exptime_s, time, filter, saturate_adu.
+    exposure_s : float or None
+        That of the frame whose scale the mosaic has; the mean where it has none.
+
+    Returns
+    -------
+    dict of str to (value, comment)
+    """
     exposures = [float(facts["exptime_s"]) for facts in used.values() if facts.get("exptime_s") is not None]
     starts = [datetime.fromisoformat(facts["time"]) for facts in used.values() if facts.get("time")]
     cards: dict[str, Any] = {}
+    earlier = timedelta()
     if exposures:
         mean = sum(exposures) / len(exposures)
-        cards["EXPTIME"] = (round(mean, 6), "[s] mean exposure: what the level stands for")
+        one = mean if exposure_s is None else float(exposure_s)
+        earlier = timedelta(seconds=(one - mean) / 2)
+        cards["EXPTIME"] = (round(one, 6), "[s] exposure that the level stands for")
         cards["TEXPTIME"] = (round(sum(exposures), 6), "[s] total exposure")
     if starts:
         first = min(starts)
         middle = first + sum(((start - first) for start in starts), timedelta()) / len(starts)
         moments = (
-            ("OBS", middle, "mean of the starts"),
+            ("OBS", middle - earlier, "middle of all, less half of EXPTIME"),
             ("BEG", first, "first start"),
             ("END", max(starts), "last start"),
         )

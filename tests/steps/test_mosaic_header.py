@@ -1,0 +1,26 @@
+"""Times in the header of a mosaic."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from lostlight.steps.mosaicking.header import times
+
+USED = {
+    "short": {"exptime_s": 60.0, "time": "2024-03-10T20:00:00", "filter": "R", "saturate_adu": 60000},
+    "long": {"exptime_s": 300.0, "time": "2024-03-10T21:00:00", "filter": "R"},
+}
+MIDDLE = datetime(2024, 3, 10, 20, 31, 30)  # halfway between 20:00:30 and 21:02:30
+
+
+@pytest.mark.parametrize(("reference", "exposure"), [(60.0, 60.0), (300.0, 300.0), (None, 180.0)])
+def test_the_exposure_is_that_of_the_level_and_is_about_the_middle(reference, exposure):
+    cards = {key: value for key, (value, _) in times(USED, reference).items()}
+    assert cards["EXPTIME"] == exposure and cards["TEXPTIME"] == 360
+    assert datetime.fromisoformat(cards["DATE-OBS"]) + timedelta(seconds=exposure / 2) == MIDDLE
+    assert cards["DATE-BEG"] == "2024-03-10T20:00:00.000" and cards["DATE-END"] == "2024-03-10T21:00:00.000"
+    assert (cards["FILTER"], cards["SATURATE"]) == ("R", 60000)
+
+
+def test_what_no_frame_tells_is_not_told():
+    assert times({"a": {}, "b": {}}) == {} and "DATE-OBS" not in times({"a": {"exptime_s": 3.0}}, 3.0)
