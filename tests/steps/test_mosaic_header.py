@@ -1,10 +1,11 @@
-"""Times in the header of a mosaic."""
+"""The header of a mosaic: what it takes over from frames, and its times."""
 
 from datetime import datetime, timedelta
 
 import pytest
+from astropy.io.fits import Header
 
-from lostlight.steps.mosaicking.header import times
+from lostlight.steps.mosaicking.header import cards, times
 
 USED = {
     "short": {"exptime_s": 60.0, "time": "2024-03-10T20:00:00", "filter": "R", "saturate_adu": 60000},
@@ -24,3 +25,8 @@ def test_the_exposure_is_that_of_the_level_and_is_about_the_middle(reference, ex
 
 def test_what_no_frame_tells_is_not_told():
     assert times({"a": {}, "b": {}}) == {} and "DATE-OBS" not in times({"a": {"exptime_s": 3.0}}, 3.0)
+
+
+def test_the_zero_point_of_the_reference_holds_for_the_mosaic_and_its_seeing_does_not():
+    header = Header([("MAGZP", 19.9355), ("OBJECT", "M 17"), ("SEEING", 1.1), ("TELESCOP", "")])
+    assert cards(header) == {"MAGZP": 19.9355, "OBJECT": "M 17"}

@@ -13,8 +13,11 @@ from lostlight.core.step import Unit
 from lostlight.science.mosaic.window import Window
 from lostlight.steps.mosaicking import given
 
-_PASSED_ON = ("BUNIT", "OBJECT", "TELESCOP", "INSTRUME", "OBSERVER", "SITELAT", "SITELONG", "FOCALLEN")
-"""Cards of the reference frame that may hold for the mosaic."""
+_PASSED_ON = (
+    "BUNIT", "OBJECT", "TELESCOP", "INSTRUME", "OBSERVER", "SITELAT", "SITELONG", "FOCALLEN",
+    "MAGZP", "MAGZPT", "MAGZERO", "PHOTZP",
+)  # fmt: skip
+"""Cards of the reference frame that may hold for the mosaic: its zero point does, as fluxes and scale are kept."""
 
 _MJD_EPOCH = datetime(1858, 11, 17)
 
