@@ -35,7 +35,11 @@ def headed(unit: Unit, params: MosaicParams, window: Window, factor: float) -> H
     used = {name: facts for name, facts in given.known(unit).items() if name in photometry["frames"]}
     is_scaled = params.photometry.method in ("overlap", "median_ratio")
     exposure_s = used[photometry["reference"]].get("exptime_s") if is_scaled else None
-    for key, (value, comment) in {**times(used, exposure_s), **_made(params, photometry, len(used), factor)}.items():
+    for key, (value, comment) in {
+        **times(used, exposure_s),
+        **saturation(used, photometry["frames"]),
+        **_made(params, photometry, len(used), factor),
+    }.items():
         header[key] = (value, comment)
     header["PHOTSHA"] = (atomic.sha256_file(unit["photometry"])[:16], "sha256 of the levels it was made with")
     header["SWCREATE"] = (f"lostlight {__version__}", "version of the software")
@@ -61,7 +65,7 @@ def times(used: Mapping[str, Mapping[str, Any]], exposure_s: float | None = None
     Parameters
     ----------
     used : mapping of str to mapping
-        What is known of the frames: exptime_s, time, filter, saturate_adu.
+        What is known of the frames: exptime_s, time, filter.
     exposure_s : float or None
         That of the frame whose scale the mosaic has; the mean where it has none.
 
@@ -92,7 +96,14 @@ def times(used: Mapping[str, Mapping[str, Any]], exposure_s: float | None = None
             cards[f"MJD-{key}"] = (round((moment - _MJD_EPOCH) / timedelta(days=1), 9), f"[d] {comment}, UTC")
     if filters := {str(facts["filter"]) for facts in used.values() if facts.get("filter")}:
         cards["FILTER"] = (", ".join(sorted(filters)), "")
-    saturations = [float(facts["saturate_adu"]) for facts in used.values() if facts.get("saturate_adu") is not None]
-    if saturations:
-        cards["SATURATE"] = (min(saturations), "lowest saturation of the frames")
     return cards
+
+
+def saturation(used: Mapping[str, Mapping[str, Any]], levels: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Say where pixels begin to hold a saturated sample: the lowest saturation of a frame, once it is levelled."""
+    found = [
+        min(gain * float(facts["saturate_adu"]) - sky[0] for gain, sky in zip(own["gain"], own["sky"], strict=True))
+        for facts, own in ((facts, levels[name]) for name, facts in used.items())
+        if facts.get("saturate_adu") is not None
+    ]
+    return {"SATURATE": (round(min(found), 3), "lowest saturation of the frames, levelled")} if found else {}
