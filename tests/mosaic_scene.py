@@ -20,13 +20,13 @@ from lostlight.core import config as configuration
 from lostlight.science.mosaic.canvas import Canvas, CanvasRules, plan_canvas
 from lostlight.science.mosaic.coadd import Coadded, Level, Placed, coadd
 from lostlight.science.mosaic.footprint import pixel_size
-from lostlight.science.mosaic.levels import aperture_radius, levels
-from lostlight.science.mosaic.measure import Measured, measure
-from lostlight.science.mosaic.nodes import Route, coordinates, route
-from lostlight.science.mosaic.photometry import Photometry, PhotometryRules, solve_photometry
-from lostlight.science.mosaic.stats import FrameStats
-from lostlight.science.mosaic.surface import sky_surface
-from lostlight.science.mosaic.warp import WarpRules, warp
+from lostlight.science.mosaic.frame.levels import aperture_radius, levels
+from lostlight.science.mosaic.frame.measure import Measured, measure
+from lostlight.science.mosaic.level.photometry import Photometry, PhotometryRules, solve_photometry
+from lostlight.science.mosaic.level.stats import FrameStats
+from lostlight.science.mosaic.level.surface import sky_surface
+from lostlight.science.mosaic.warp.nodes import Route, coordinates, route
+from lostlight.science.mosaic.warp.warp import WarpRules, warp
 from lostlight.science.mosaic.window import Window
 from lostlight.science.stack.rule import Rule
 from lostlight.sim.mosaics import Scene, SimFrame, scene

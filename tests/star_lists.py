@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lostlight.science.mosaic.star_match import StarList
+from lostlight.science.mosaic.register.star_match import StarList
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from astropy.wcs import WCS
 
-from lostlight.science.mosaic.common_sources import common_sources, with_common
-from lostlight.science.mosaic.measure import Measured
-from lostlight.science.mosaic.star_mask import star_mask
-from lostlight.science.mosaic.stars import StarTable
+from lostlight.science.mosaic.frame.common_sources import common_sources, with_common
+from lostlight.science.mosaic.frame.measure import Measured
+from lostlight.science.mosaic.frame.star_mask import star_mask
+from lostlight.science.mosaic.frame.stars import StarTable
 
 SHAPE = 301, 420
 WHOLE = np.array([[-0.5, -0.5], [419.5, -0.5], [419.5, 300.5], [-0.5, 300.5]])

@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from lostlight.science.mosaic.components import components
+from lostlight.science.mosaic.level.components import components
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from lostlight.science.mosaic import discs, rectangle
-from lostlight.science.mosaic.crop import autocrop, quiet_window
-from lostlight.science.mosaic.pieces import small_pieces
+from lostlight.science.mosaic.polish import discs, rectangle
+from lostlight.science.mosaic.polish.crop import autocrop, quiet_window
+from lostlight.science.mosaic.polish.pieces import small_pieces
 from lostlight.science.mosaic.window import Window
 
 MASKS = st.builds(

@@ -11,7 +11,7 @@ from tests.mosaic_scene import levelled
 from lostlight.core.errors import ConfigError
 from lostlight.science.mosaic.coadd import coadd
 from lostlight.science.mosaic.coadd_device import coadd_on, uncovered
-from lostlight.science.mosaic.warp import WarpRules
+from lostlight.science.mosaic.warp.warp import WarpRules
 from lostlight.science.mosaic.window import Window
 from lostlight.science.stack.rule import Rule
 

@@ -8,9 +8,9 @@ from astropy.wcs import WCS
 from scipy.special import ndtr
 
 from lostlight.core.errors import ConfigError
-from lostlight.science.mosaic.drizzle import _on_canvas
-from lostlight.science.mosaic.nodes import route
-from lostlight.science.mosaic.warp import WarpRules, warp
+from lostlight.science.mosaic.warp.drizzle import _on_canvas
+from lostlight.science.mosaic.warp.nodes import route
+from lostlight.science.mosaic.warp.warp import WarpRules, warp
 from lostlight.science.mosaic.window import Window
 
 CANVAS, SHAPE = (330, 310), (261, 287)

@@ -5,8 +5,8 @@ import logging
 import numpy as np
 import pytest
 
-from lostlight.science.mosaic.arrays import NotNumpy
-from lostlight.science.mosaic.equalize import equalize_rgb_medians
+from lostlight.science.mosaic.level.arrays import NotNumpy
+from lostlight.science.mosaic.level.equalize import equalize_rgb_medians
 
 
 def colours(*levels):

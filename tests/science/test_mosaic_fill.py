@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lostlight.science.mosaic.fill import REACH, fill
+from lostlight.science.mosaic.warp.fill import REACH, fill
 
 
 def filled(image):

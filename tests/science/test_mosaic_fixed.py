@@ -5,8 +5,8 @@ import pytest
 from tests.star_lists import Sky, View, taken
 from tests.star_lists import hot_pixels as planted_hot
 
-from lostlight.science.mosaic.fixed import coincident, hot_pixels, match_moving, without_hot, witnesses
-from lostlight.science.mosaic.star_match import Field, match_stars
+from lostlight.science.mosaic.register.fixed import coincident, hot_pixels, match_moving, without_hot, witnesses
+from lostlight.science.mosaic.register.star_match import Field, match_stars
 
 
 @pytest.fixture

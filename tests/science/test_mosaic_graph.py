@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from lostlight.science.mosaic.graph import PATIENCE, Groups, overlapping, pairs_to_try, spanning_maps
-from lostlight.science.mosaic.joint import Edge
-from lostlight.science.mosaic.star_match import Match
+from lostlight.science.mosaic.register.graph import PATIENCE, Groups, overlapping, pairs_to_try, spanning_maps
+from lostlight.science.mosaic.register.joint import Edge
+from lostlight.science.mosaic.register.star_match import Match
 
 
 def _shifted(x):

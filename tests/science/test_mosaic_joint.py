@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from tests.star_lists import View, taken
 
-from lostlight.science.mosaic.graph import spanning_maps
-from lostlight.science.mosaic.joint import Edge, between, residuals, solve_jointly
-from lostlight.science.mosaic.star_match import Match
-from lostlight.science.mosaic.transform import IDENTITY, fit
+from lostlight.science.mosaic.register.graph import spanning_maps
+from lostlight.science.mosaic.register.joint import Edge, between, residuals, solve_jointly
+from lostlight.science.mosaic.register.star_match import Match
+from lostlight.science.mosaic.register.transform import IDENTITY, fit
 
 
 def _edge(random, first, second, views, n=40, error_px=0.1, outliers=0):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from lostlight.science.mosaic.coadd import Level
-from lostlight.science.mosaic.level_maps import level_maps
-from lostlight.science.mosaic.levels import FINE_PX
-from lostlight.science.mosaic.stats import Cells, FrameStats, Stars
+from lostlight.science.mosaic.frame.levels import FINE_PX
+from lostlight.science.mosaic.level.level_maps import level_maps
+from lostlight.science.mosaic.level.stats import Cells, FrameStats, Stars
 
 ROWS, COLUMNS = 17, 23
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from lostlight.science.mosaic import cells as medians
-from lostlight.science.mosaic.levels import FINE_PX, aperture_radius, levels
-from lostlight.science.mosaic.measure import Measured, measure
-from lostlight.science.mosaic.stars import StarTable
+from lostlight.science.mosaic.frame import cells as medians
+from lostlight.science.mosaic.frame.levels import FINE_PX, aperture_radius, levels
+from lostlight.science.mosaic.frame.measure import Measured, measure
+from lostlight.science.mosaic.frame.stars import StarTable
 from lostlight.sim.mosaics import Scene
 from lostlight.sim.mosaics_design import MosaicDesign
 from lostlight.sim.mosaics_light import add_stars
@@ -193,7 +193,7 @@ def test_nothing_on_the_frame_or_the_frame_beside_the_canvas(fill):
 
 
 def test_compiled_loops_are_those_written_down():
-    from lostlight.science.mosaic import levels as module
+    from lostlight.science.mosaic.frame import levels as module
 
     rng = np.random.default_rng(1)
     y, x = (v.ravel() for v in np.indices((30, 41)).astype(float))

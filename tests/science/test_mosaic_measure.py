@@ -5,8 +5,8 @@ import pytest
 from scipy.spatial import cKDTree
 from scipy.stats import norm
 
-from lostlight.science.mosaic import noise, profile, shapes, star_mask, stars
-from lostlight.science.mosaic.measure import Measured, measure
+from lostlight.science.mosaic.frame import noise, profile, shapes, star_mask, stars
+from lostlight.science.mosaic.frame.measure import Measured, measure
 from lostlight.sim.mosaics import Scene
 from lostlight.sim.mosaics_design import MosaicDesign
 from lostlight.sim.mosaics_light import add_stars

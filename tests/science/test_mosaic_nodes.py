@@ -8,8 +8,8 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import pixel_to_pixel
 
 from lostlight.core.errors import ConfigError
-from lostlight.science.mosaic.mapping import mapping
-from lostlight.science.mosaic.nodes import areas, coordinates, expand, route
+from lostlight.science.mosaic.warp.mapping import mapping
+from lostlight.science.mosaic.warp.nodes import areas, coordinates, expand, route
 from lostlight.science.mosaic.window import Window
 
 SHAPE = (301, 407)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from lostlight.core.errors import LostlightError
-from lostlight.science.mosaic.arrays import NotNumpy
-from lostlight.science.mosaic.pair import (
+from lostlight.science.mosaic.level.arrays import NotNumpy
+from lostlight.science.mosaic.level.pair import (
     apply_tile_photometric_scaling,
     compute_tile_photometric_scaling,
     overlap_mask,
 )
-from lostlight.science.mosaic.stats import Stars
+from lostlight.science.mosaic.level.stats import Stars
 
 SHAPE = (157, 211)
 

@@ -9,12 +9,12 @@ from astropy.wcs import WCS
 
 from lostlight.core.errors import ConfigError
 from lostlight.science.mosaic.canvas import CanvasRules, plan_canvas
-from lostlight.science.mosaic.levels import aperture_radius, levels
-from lostlight.science.mosaic.measure import measure
-from lostlight.science.mosaic.photometry import PhotometryRules, solve_photometry
-from lostlight.science.mosaic.second_pass import levelled
-from lostlight.science.mosaic.stats import Cells, FrameStats, Stars
-from lostlight.science.mosaic.surface import basis, sky_surface
+from lostlight.science.mosaic.frame.levels import aperture_radius, levels
+from lostlight.science.mosaic.frame.measure import measure
+from lostlight.science.mosaic.level.photometry import PhotometryRules, solve_photometry
+from lostlight.science.mosaic.level.second_pass import levelled
+from lostlight.science.mosaic.level.stats import Cells, FrameStats, Stars
+from lostlight.science.mosaic.level.surface import basis, sky_surface
 from lostlight.science.mosaic.window import Window
 from lostlight.sim.mosaics import scene
 

@@ -5,10 +5,10 @@ import pytest
 from scipy import ndimage
 
 from lostlight.core.errors import BadImage
-from lostlight.science.mosaic.altaz import smooth_rim
-from lostlight.science.mosaic.coverage_cut import typical_weight, well_covered
 from lostlight.science.mosaic.layer import Layer
-from lostlight.science.mosaic.polish import PolishRules, polish
+from lostlight.science.mosaic.polish.altaz import smooth_rim
+from lostlight.science.mosaic.polish.coverage_cut import typical_weight, well_covered
+from lostlight.science.mosaic.polish.polish import PolishRules, polish
 from lostlight.science.mosaic.window import Window
 
 OFF = PolishRules(min_rel=0, min_abs=1, open_px=0, erode_px=0, crop="none", noise=None)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from lostlight.science.mosaic.measure import measure
-from lostlight.science.mosaic.quality import QualityRules, judge_quality
-from lostlight.science.mosaic.stats import Cells, FrameStats, Stars
+from lostlight.science.mosaic.frame.measure import measure
+from lostlight.science.mosaic.frame.quality import QualityRules, judge_quality
+from lostlight.science.mosaic.level.stats import Cells, FrameStats, Stars
 from lostlight.sim.mosaics import Scene
 from lostlight.sim.mosaics_design import MosaicDesign
 

@@ -12,8 +12,8 @@ from scipy.spatial import cKDTree
 from tests.star_lists import Sky, View, hot_pixels, random_list, taken
 
 from lostlight.core.errors import TooFewStars
-from lostlight.science.mosaic.register import register
-from lostlight.science.mosaic.star_match import StarList
+from lostlight.science.mosaic.register.register import register
+from lostlight.science.mosaic.register.star_match import StarList
 
 SHAPE = View().shape
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from astropy.wcs import WCS
 
-from lostlight.science.mosaic.nodes import route
-from lostlight.science.mosaic.soften import softened, steps
-from lostlight.science.mosaic.warp import WarpRules, warp
+from lostlight.science.mosaic.warp.nodes import route
+from lostlight.science.mosaic.warp.soften import softened, steps
+from lostlight.science.mosaic.warp.warp import WarpRules, warp
 from lostlight.science.mosaic.window import Window
 
 SHAPE, LEVEL, SIGMA, FULL = (151, 210), 350.0, 2.0, 4095.0

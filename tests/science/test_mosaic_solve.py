@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from lostlight.science.mosaic import solve
-from lostlight.science.mosaic.solve import solve_bipartite
+from lostlight.science.mosaic.level import solve
+from lostlight.science.mosaic.level.solve import solve_bipartite
 
 
 def made(seed, n=7, n_nodes=40, n_basis=3, m=260):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import spline_filter
 
-from lostlight.science.mosaic import spline, warp_compiled
+from lostlight.science.mosaic.warp import spline, warp_compiled
 
 IMAGE = np.random.default_rng(1).normal(100, 30, (2, 71, 94)).astype(np.float32)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.star_lists import Sky, View, random_list, taken
 
-from lostlight.science.mosaic.star_match import (
+from lostlight.science.mosaic.register.star_match import (
     Field,
     Match,
     StarList,

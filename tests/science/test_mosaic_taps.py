@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.interpolate import BSpline
 
-from lostlight.science.mosaic.feather import feather, feather_width
-from lostlight.science.mosaic.taps import KERNELS, PLACES, most_bad, table
+from lostlight.science.mosaic.warp.feather import feather, feather_width
+from lostlight.science.mosaic.warp.taps import KERNELS, PLACES, most_bad, table
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

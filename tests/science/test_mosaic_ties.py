@@ -5,12 +5,12 @@ import pytest
 from scipy import sparse
 from scipy.odr import ODR, Model, RealData
 
-from lostlight.science.mosaic import gram as gram_module
-from lostlight.science.mosaic.gram import gram, gram_of_sets
-from lostlight.science.mosaic.star_nodes import Ties, star_ties
-from lostlight.science.mosaic.stats import Cells, FrameStats, Stars
-from lostlight.science.mosaic.structure import contrast, partners, structure_ties
-from lostlight.science.mosaic.thinning import thinned
+from lostlight.science.mosaic.level import gram as gram_module
+from lostlight.science.mosaic.level.gram import gram, gram_of_sets
+from lostlight.science.mosaic.level.star_nodes import Ties, star_ties
+from lostlight.science.mosaic.level.stats import Cells, FrameStats, Stars
+from lostlight.science.mosaic.level.structure import contrast, partners, structure_ties
+from lostlight.science.mosaic.level.thinning import thinned
 
 
 def frame(name, x, y, flux, error=1.0):

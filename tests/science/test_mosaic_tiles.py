@@ -5,11 +5,11 @@ import logging
 import numpy as np
 import pytest
 
-from lostlight.science.mosaic.block_medians import block_medians
-from lostlight.science.mosaic.photometry import PhotometryRules
-from lostlight.science.mosaic.second_pass import level_again, levelled
-from lostlight.science.mosaic.surface import basis, sky_surface
-from lostlight.science.mosaic.tiles import Tile, level_lots, tile_stats
+from lostlight.science.mosaic.level.block_medians import block_medians
+from lostlight.science.mosaic.level.photometry import PhotometryRules
+from lostlight.science.mosaic.level.second_pass import level_again, levelled
+from lostlight.science.mosaic.level.surface import basis, sky_surface
+from lostlight.science.mosaic.level.tiles import Tile, level_lots, tile_stats
 from lostlight.science.mosaic.window import Window
 
 GAINS = np.array([0.85, 1.2, 1.0, 0.95, 1.1, 0.9])

@@ -8,7 +8,7 @@ from astropy.wcs import WCS, Sip
 from astropy.wcs.utils import fit_wcs_from_points
 from tests.star_lists import taken
 
-from lostlight.science.mosaic.transform import (
+from lostlight.science.mosaic.register.transform import (
     apply,
     compose,
     composed_wcs,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.star_lists import Sky, View, taken
 
-from lostlight.science.mosaic.triangles import propose, triangles
+from lostlight.science.mosaic.register.triangles import propose, triangles
 
 
 def _brightest_first(stars):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from lostlight.science.mosaic.photometry import PhotometryRules, solve_photometry
-from lostlight.science.mosaic.stats import Cells, FrameStats, Stars
-from lostlight.science.mosaic.surface import basis
-from lostlight.science.mosaic.twins import common_line, find_twins, level_ties, ratio_ties
+from lostlight.science.mosaic.level.photometry import PhotometryRules, solve_photometry
+from lostlight.science.mosaic.level.stats import Cells, FrameStats, Stars
+from lostlight.science.mosaic.level.surface import basis
+from lostlight.science.mosaic.level.twins import common_line, find_twins, level_ties, ratio_ties
 
 ACROSS, COUNT, SIGMA = 40, 200, 4.0
 NOISE = SIGMA * np.sqrt(1.57 / COUNT)

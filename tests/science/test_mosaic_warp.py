@@ -10,10 +10,10 @@ from scipy.ndimage import map_coordinates
 from scipy.special import ndtr
 
 from lostlight.core.errors import ConfigError
-from lostlight.science.mosaic.nodes import coordinates, route
-from lostlight.science.mosaic.patch import REACH
-from lostlight.science.mosaic.taps import KERNELS
-from lostlight.science.mosaic.warp import WarpRules, warp
+from lostlight.science.mosaic.warp.nodes import coordinates, route
+from lostlight.science.mosaic.warp.patch import REACH
+from lostlight.science.mosaic.warp.taps import KERNELS
+from lostlight.science.mosaic.warp.warp import WarpRules, warp
 from lostlight.science.mosaic.window import Window
 
 SHAPE, CANVAS = (301, 407), (500, 450)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from lostlight.science.mosaic import gather, spline, warp_compiled
-from lostlight.science.mosaic.gather import Spec
-from lostlight.science.mosaic.patch import patch
-from lostlight.science.mosaic.taps import KERNELS
+from lostlight.science.mosaic.warp import gather, spline, warp_compiled
+from lostlight.science.mosaic.warp.gather import Spec
+from lostlight.science.mosaic.warp.patch import patch
+from lostlight.science.mosaic.warp.taps import KERNELS
 from lostlight.science.mosaic.window import Window
 
 SHAPE, STEP, WINDOW = (23, 31), 8, Window(3, 5, 24, 27)

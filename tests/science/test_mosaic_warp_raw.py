@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from tests.card import Card
 
-from lostlight.science.mosaic import gather, spline, warp_raw
-from lostlight.science.mosaic.gather import Spec
-from lostlight.science.mosaic.nodes import areas, expand
-from lostlight.science.mosaic.patch import Patch, patch
-from lostlight.science.mosaic.taps import KERNELS
+from lostlight.science.mosaic.warp import gather, spline, warp_raw
+from lostlight.science.mosaic.warp.gather import Spec
+from lostlight.science.mosaic.warp.nodes import areas, expand
+from lostlight.science.mosaic.warp.patch import Patch, patch
+from lostlight.science.mosaic.warp.taps import KERNELS
 from lostlight.science.mosaic.window import Window
 
 SHAPE, STEP = (61, 83), 8

@@ -17,9 +17,9 @@ from tests.mosaic_scene import Product, step
 from lostlight import chain
 from lostlight.core import config as configuration
 from lostlight.io import mosaic_frames
-from lostlight.science.mosaic.nodes import route
-from lostlight.science.mosaic.surface import sky_surface
-from lostlight.science.mosaic.warp import WarpRules, warp
+from lostlight.science.mosaic.level.surface import sky_surface
+from lostlight.science.mosaic.warp.nodes import route
+from lostlight.science.mosaic.warp.warp import WarpRules, warp
 from lostlight.science.mosaic.window import Window
 from lostlight.steps.mosaicking import given
 

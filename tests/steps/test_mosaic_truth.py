@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tests import mosaic_scene
 
-from lostlight.science.mosaic.levels import aperture_radius
-from lostlight.science.mosaic.quality import QualityRules, judge_quality
+from lostlight.science.mosaic.frame.levels import aperture_radius
+from lostlight.science.mosaic.frame.quality import QualityRules, judge_quality
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*datfix", "ignore:.*All-NaN slice", "ignore:.*empty slice")
 

@@ -8,8 +8,8 @@ import astroalign
 import numpy as np
 
 from benches.measure import Row, cost
-from lostlight.science.mosaic.register import register
-from lostlight.science.mosaic.star_match import StarList
+from lostlight.science.mosaic.register.register import register
+from lostlight.science.mosaic.register.star_match import StarList
 
 SHAPE = (2000, 2000)
 

@@ -17,8 +17,8 @@ from astropy.wcs import WCS
 from scipy.special import ndtr
 
 from benches.measure import Row, cost
-from lostlight.science.mosaic.nodes import route
-from lostlight.science.mosaic.warp import WarpRules, warp
+from lostlight.science.mosaic.warp.nodes import route
+from lostlight.science.mosaic.warp.warp import WarpRules, warp
 from lostlight.science.mosaic.window import Window
 
 SIDE, FRAMES, STARS, REPEATS = 2000, 12, 400, 3

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lostlight.science.mosaic.coadd import Level
 from lostlight.science.mosaic.layer import Layer
-from lostlight.science.mosaic.surface import sky_surface
+from lostlight.science.mosaic.level.surface import sky_surface
 from lostlight.science.mosaic.window import Window
 
 LEAST = 1e-3

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lostlight.science.mosaic.layer import Layer
-from lostlight.science.mosaic.nodes import Route
-from lostlight.science.mosaic.surface import sky_surface
-from lostlight.science.mosaic.warp import WORTH_COMPILING, WarpRules, warp
+from lostlight.science.mosaic.level.surface import sky_surface
+from lostlight.science.mosaic.warp.nodes import Route
+from lostlight.science.mosaic.warp.warp import WORTH_COMPILING, WarpRules, warp
 from lostlight.science.mosaic.window import Window
 from lostlight.science.stack import backends
 from lostlight.science.stack.combine import combine

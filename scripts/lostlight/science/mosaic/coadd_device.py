@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lostlight.core.errors import ConfigError
-from lostlight.science.mosaic import gather, spline, warp_raw
 from lostlight.science.mosaic.coadd import Coadded, Placed, levelled, put_together
-from lostlight.science.mosaic.gather import Spec
-from lostlight.science.mosaic.nodes import areas, expand
-from lostlight.science.mosaic.patch import Patch
-from lostlight.science.mosaic.taps import KERNELS
-from lostlight.science.mosaic.warp import Engine, WarpRules, resampled
+from lostlight.science.mosaic.warp import gather, spline, warp_raw
+from lostlight.science.mosaic.warp.gather import Spec
+from lostlight.science.mosaic.warp.nodes import areas, expand
+from lostlight.science.mosaic.warp.patch import Patch
+from lostlight.science.mosaic.warp.taps import KERNELS
+from lostlight.science.mosaic.warp.warp import Engine, WarpRules, resampled
 from lostlight.science.mosaic.window import Window
 from lostlight.science.stack import namespace, raw_kernel
 from lostlight.science.stack.rule import Combined, Rule

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lostlight.science.mosaic.coadd import APRON, Coadded, Floats, Level, given, nothing, put
-from lostlight.science.mosaic.surface import sky_surface
+from lostlight.science.mosaic.level.surface import sky_surface
 from lostlight.science.mosaic.window import Window
 from lostlight.science.stack.combine import combine
 from lostlight.science.stack.rule import Rule

@@ -4,8 +4,8 @@ import numpy as np
 
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Unit
-from lostlight.science.mosaic.equalize import equalize_rgb_medians
 from lostlight.science.mosaic.layer import Layer
+from lostlight.science.mosaic.level.equalize import equalize_rgb_medians
 from lostlight.steps.mosaicking import given
 
 

@@ -14,9 +14,9 @@ from astropy.wcs import WCS
 from lostlight.core.step import Unit
 from lostlight.io import arrays
 from lostlight.science.mosaic.canvas import Canvas
-from lostlight.science.mosaic.measure import Measured
-from lostlight.science.mosaic.stats import Cells, FrameStats, Stars
-from lostlight.science.mosaic.thinning import one_in
+from lostlight.science.mosaic.frame.measure import Measured
+from lostlight.science.mosaic.level.stats import Cells, FrameStats, Stars
+from lostlight.science.mosaic.level.thinning import one_in
 from lostlight.steps.mosaicking.frames import wcs_of
 
 FRAME = "frame/"

@@ -6,10 +6,10 @@ from lostlight.core.errors import NoWork
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Outputs, Result, Unit
 from lostlight.io import arrays, mosaic_frames
-from lostlight.science.mosaic import levels as science
-from lostlight.science.mosaic.common_sources import with_common
-from lostlight.science.mosaic.nodes import coordinates, route
-from lostlight.science.mosaic.stats import FrameStats
+from lostlight.science.mosaic.frame import levels as science
+from lostlight.science.mosaic.frame.common_sources import with_common
+from lostlight.science.mosaic.level.stats import FrameStats
+from lostlight.science.mosaic.warp.nodes import coordinates, route
 from lostlight.science.mosaic.window import Window
 from lostlight.steps.mosaicking import given
 from lostlight.steps.mosaicking.placed import flux_factor

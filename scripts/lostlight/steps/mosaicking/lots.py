@@ -14,9 +14,9 @@ from lostlight.science.mosaic.blocks import blocks
 from lostlight.science.mosaic.coadd import Coadded, Level
 from lostlight.science.mosaic.coadd_lots import BYTES, PlacedLot, coadd_lots
 from lostlight.science.mosaic.layer import Layer
-from lostlight.science.mosaic.second_pass import level_again, levelled
-from lostlight.science.mosaic.stats import FrameStats
-from lostlight.science.mosaic.tiles import Tile, level_lots, tile_stats
+from lostlight.science.mosaic.level.second_pass import level_again, levelled
+from lostlight.science.mosaic.level.stats import FrameStats
+from lostlight.science.mosaic.level.tiles import Tile, level_lots, tile_stats
 from lostlight.science.mosaic.window import Window
 from lostlight.science.stack.rule import Rule
 from lostlight.steps.mosaicking import given

@@ -7,7 +7,7 @@ from lostlight.core.errors import BadImage, ConfigError, NoWork, about
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Outputs, Result, Unit
 from lostlight.io import mosaic_frames
-from lostlight.science.mosaic import measure as science
+from lostlight.science.mosaic.frame import measure as science
 from lostlight.steps.mosaicking import given
 
 

@@ -11,9 +11,9 @@ from lostlight.core.errors import ConfigError, NoWork
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Outputs, Result, Unit
 from lostlight.io import scratch
-from lostlight.science.mosaic.photometry import Photometry, solve_photometry
-from lostlight.science.mosaic.quality import QualityRules, judge_quality
-from lostlight.science.mosaic.stats import FrameStats
+from lostlight.science.mosaic.frame.quality import QualityRules, judge_quality
+from lostlight.science.mosaic.level.photometry import Photometry, solve_photometry
+from lostlight.science.mosaic.level.stats import FrameStats
 from lostlight.steps.mosaicking import given
 from lostlight.steps.mosaicking.placed import photometry_rules
 from lostlight.steps.mosaicking.plain import plain

@@ -12,11 +12,11 @@ from lostlight.core.params.mosaic import WarpParams
 from lostlight.core.step import Unit
 from lostlight.io import mosaic_frames
 from lostlight.science.mosaic.coadd import Level, Placed
-from lostlight.science.mosaic.nodes import Route, route
-from lostlight.science.mosaic.photometry import PhotometryRules
-from lostlight.science.mosaic.soften import SHARPEST_PX, softened
-from lostlight.science.mosaic.spikes import Rows, without_spikes
-from lostlight.science.mosaic.warp import WarpRules
+from lostlight.science.mosaic.level.photometry import PhotometryRules
+from lostlight.science.mosaic.warp.nodes import Route, route
+from lostlight.science.mosaic.warp.soften import SHARPEST_PX, softened
+from lostlight.science.mosaic.warp.spikes import Rows, without_spikes
+from lostlight.science.mosaic.warp.warp import WarpRules
 from lostlight.science.stack.rule import Rule
 from lostlight.steps.mosaicking import given
 

@@ -16,11 +16,11 @@ from lostlight.core.params import MosaicParams
 from lostlight.core.step import Outputs, Result, Unit
 from lostlight.io import arrays
 from lostlight.science.mosaic.canvas import Canvas, CanvasRules, plan_canvas
-from lostlight.science.mosaic.common_sources import common_sources
 from lostlight.science.mosaic.footprint import pixel_size, to_pixels, to_world
-from lostlight.science.mosaic.levels import aperture_radius
-from lostlight.science.mosaic.measure import Measured
-from lostlight.science.mosaic.register import Registered, StarList, register
+from lostlight.science.mosaic.frame.common_sources import common_sources
+from lostlight.science.mosaic.frame.levels import aperture_radius
+from lostlight.science.mosaic.frame.measure import Measured
+from lostlight.science.mosaic.register.register import Registered, StarList, register
 from lostlight.steps.mosaicking import given
 from lostlight.steps.mosaicking.frames import wcs_of
 from lostlight.steps.mosaicking.header import cards

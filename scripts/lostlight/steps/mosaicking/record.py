@@ -15,7 +15,7 @@ from lostlight.io.bintable import Field
 from lostlight.science.mosaic.canvas import Canvas
 from lostlight.science.mosaic.coadd import Tally
 from lostlight.science.mosaic.layer import Layer
-from lostlight.science.mosaic.polish import PolishReport, SecondPass
+from lostlight.science.mosaic.polish.polish import PolishReport, SecondPass
 from lostlight.steps.mosaicking import given
 from lostlight.steps.mosaicking.plain import plain
 

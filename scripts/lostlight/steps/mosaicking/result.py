@@ -14,9 +14,9 @@ from lostlight.io import mosaic_file
 from lostlight.io.scratch import release
 from lostlight.report import mosaic_page, mosaic_pictures
 from lostlight.science.mosaic.layer import Layer
-from lostlight.science.mosaic.level_maps import level_maps
-from lostlight.science.mosaic.noise_factor import noise_factor
-from lostlight.science.mosaic.polish import PolishReport, PolishRules, polish
+from lostlight.science.mosaic.level.level_maps import level_maps
+from lostlight.science.mosaic.polish.polish import PolishReport, PolishRules, polish
+from lostlight.science.mosaic.warp.noise_factor import noise_factor
 from lostlight.science.mosaic.window import Window
 from lostlight.steps.mosaicking import given, record
 from lostlight.steps.mosaicking.bench import Bench

@@ -10,9 +10,9 @@ from astropy.wcs import WCS
 
 from lostlight.core.params import MosaicParams
 from lostlight.io import astrometry_net, tools
-from lostlight.science.mosaic.register import Registered
-from lostlight.science.mosaic.stars import StarTable
-from lostlight.science.mosaic.transform import composed_wcs
+from lostlight.science.mosaic.frame.stars import StarTable
+from lostlight.science.mosaic.register.register import Registered
+from lostlight.science.mosaic.register.transform import composed_wcs
 
 _PLACES = (("RA", "DEC"), ("OBJCTRA", "OBJCTDEC"), ("CRVAL1", "CRVAL2"))
 _SCALES = ("IM_SCALE", "PIXSCALE", "SECPIX", "SCALE")

@@ -12,11 +12,11 @@ from lostlight.core.step import Unit
 from lostlight.io.scratch import scratch
 from lostlight.science.mosaic.blend import StackedTile, blend
 from lostlight.science.mosaic.coadd import Level, Placed, Tally
-from lostlight.science.mosaic.equalize import equalize_rgb_medians
 from lostlight.science.mosaic.layer import Layer
-from lostlight.science.mosaic.photometry import Photometry, solve_photometry
-from lostlight.science.mosaic.stats import Cells, FrameStats, Stars
-from lostlight.science.mosaic.tiles import Tile, level_lots, tile_stats
+from lostlight.science.mosaic.level.equalize import equalize_rgb_medians
+from lostlight.science.mosaic.level.photometry import Photometry, solve_photometry
+from lostlight.science.mosaic.level.stats import Cells, FrameStats, Stars
+from lostlight.science.mosaic.level.tiles import Tile, level_lots, tile_stats
 from lostlight.science.mosaic.window import Window
 from lostlight.steps.mosaicking import given
 from lostlight.steps.mosaicking.assembling import assemble

@@ -1,0 +1,1 @@
+"""One scale and one level for all frames, lots and tiles."""

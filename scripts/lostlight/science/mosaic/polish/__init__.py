@@ -1,0 +1,1 @@
+"""The last steps of a mosaic: what is badly covered goes."""

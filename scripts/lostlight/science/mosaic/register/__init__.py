@@ -1,0 +1,1 @@
+"""Frames without a sky solution, laid over each other by their stars."""

@@ -1,0 +1,1 @@
+"""One resampling of every raw pixel, straight onto the canvas."""
