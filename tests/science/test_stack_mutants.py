@@ -42,7 +42,7 @@ MUTANTS = (
            "thresholds swapped"),
     Mutant("stack/clip.py", "new_hi - new_lo >= SHORTEST)", "new_hi - new_lo > len(x))", "one pass alone"),
     Mutant("stack/trim.py", "distance <= furthest", "distance < furthest", "ties are not put back"),
-    Mutant("stack/clip.py", "share = n / n_frames", "share = 1.0 + 0 * n", "minmax of missing samples"),
+    Mutant("stack/clip.py", "share = np.minimum(n / n_full, 1)", "share = 1.0 + 0 * n", "minmax of missing samples"),
     Mutant("stack/clip.py", "t.ppf(1 - alpha / (2 * n), n - 2)", "t.ppf(1 - alpha / n, n - 2)", "one-sided limit"),
     Mutant("stack/clip.py", "low = mean - below > above - mean", "low = mean - below < above - mean", "wrong end"),
     Mutant("stack/clip.py", "SHORTEST - 1, np.minimum", "SHORTEST, np.minimum", "three samples are never clipped"),
