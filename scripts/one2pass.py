@@ -30,6 +30,7 @@ from lostlight.vocab.steps import FRAMES, STEPS, SURVEY, WHOLE, rule
 
 ROOT = Path(__file__).resolve().parents[1]
 DONE = re.compile(r"^(\d+) of (\d+) steps")
+JOBS = re.compile(r"^total +(\d+)$")
 PART = re.compile(r"^1[12]_[a-z]+: +\d+ % \((\d+) of (\d+)\) ?(.*)")
 STATUS = re.compile(r"non-zero exit status (\d+)")
 ORDER = (*FRAMES, *SURVEY)
@@ -181,13 +182,17 @@ def _watch(command: Sequence[str], run_id: str) -> int:
         assert process.stdout
         for line in process.stdout:
             kept.write(line)
-            if found := DONE.match(line):
+            if found := JOBS.match(line):
+                total = int(found[1])
+            elif found := DONE.match(line):
                 done, total = int(found[1]), int(found[2])
                 part %= 1
                 report(done + part, total, "")
             elif found := PART.match(line):
-                part = int(found[1]) / int(found[2])
-                report(done + part, total, found[3])
+                units, of_units = int(found[1]), int(found[2])
+                part = units / of_units
+                # Of a single job its units tell more.
+                report(*((units, of_units) if total == 1 else (done + part, total)), found[3])
             elif found := STATUS.search(line):
                 status = status or int(found[1])
             elif line.lstrip().startswith(("lostlight: ", "→", "LockException", "snakemake --unlock")):

@@ -103,8 +103,8 @@ class PhotometryParams(_Levelled):
     """gains from stars and structure, levels from the sky; ratios of medians as others do it; levels alone; nothing"""
     scope: Literal["global", "tile", "both"] = "global"
     """frames levelled before they are grouped; tiles after (grid); or frames before and lots again after (sds)"""
-    reference: Literal["auto", "central", "first"] | int = "auto"
-    """frame whose level and scale the result has: by weight and area, by place, the first, or a number from 0"""
+    reference: int | str = "auto"
+    """frame whose level and scale the result has: auto, central, first, a number from 0, or its id"""
     gain_prior: float = Field(0.3, gt=0, le=5)
     """how far the logarithm of a gain is expected to lie from that of the exposures, one sigma"""
     sky_order: int = Field(1, ge=0, le=2)

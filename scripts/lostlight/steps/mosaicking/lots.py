@@ -23,6 +23,7 @@ from lostlight.steps.mosaicking import given
 from lostlight.steps.mosaicking.assembling import SHARE, joined
 from lostlight.steps.mosaicking.bench import Bench
 from lostlight.steps.mosaicking.lot import CORNER, DEVICE
+from lostlight.steps.mosaicking.photometry import BY_RULE
 from lostlight.steps.mosaicking.placed import photometry_rules
 from lostlight.steps.mosaicking.record import Made
 
@@ -63,8 +64,8 @@ class _Lots:
     def level(self) -> list[str]:
         """Level lots with each other on what they have in common; gives what there is to warn of."""
         stats = [_stats(name, lot, self.params) for name, lot in self.lots.items()]
-        asked = self.params.photometry.reference  # a number is that of a frame
-        found = level_lots(stats, photometry_rules(self.params), asked if isinstance(asked, str) else "auto")
+        asked = self.params.photometry.reference  # others are frames, not lots
+        found = level_lots(stats, photometry_rules(self.params), str(asked) if asked in BY_RULE else "auto")
         for k, (name, lot) in enumerate(self.lots.items()):
             level = Level(found.gain[k], found.sky[k], found.centre[k], found.half_px)
             self.lots[name] = replace(lot, level=level)

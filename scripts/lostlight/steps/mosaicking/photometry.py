@@ -1,5 +1,6 @@
 """One level and one scale for the frames of a filter, and which of them are too poor to be used."""
 
+import difflib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,6 +21,8 @@ from lostlight.steps.mosaicking.plain import plain
 
 WIDTH_OF_SIGMA = 2.3548
 """FWHM of a Gaussian over its standard deviation."""
+BY_RULE = ("auto", "weight", "central", "first")
+"""References that are not named but chosen."""
 
 
 def photometry(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
@@ -52,14 +55,19 @@ def photometry(unit: Unit, params: MosaicParams, out: Outputs) -> Result:
 
 
 def _reference(asked: str | int, names: Sequence[str], stats: Sequence[FrameStats]) -> str | int:
-    """Give the reference as asked for; a number counts all frames, so one that is left out gives way to the best."""
-    if isinstance(asked, str):
+    """Give the reference as asked for; a frame that is left out gives way to the best."""
+    if asked in BY_RULE:
         return asked
-    if not 0 <= asked < len(names):
-        what = f"mosaic.photometry.reference = {asked}, but there are {len(names)} frames"
-        raise ConfigError(what, hint=f"give a number from 0 to {len(names) - 1}, or auto, central or first")
+    name = names[asked] if isinstance(asked, int) and 0 <= asked < len(names) else asked
+    if name not in names:
+        near = difflib.get_close_matches(str(asked), names, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"give a frame, a number from 0 to {len(names) - 1}, or auto"
+        said = (
+            f"mosaic.photometry.reference = {asked}, but there are {len(names)} frames, and none of that name or number"
+        )
+        raise ConfigError(said, hint=hint)
     left = [each.id for each in stats]
-    return left.index(names[asked]) if names[asked] in left else "auto"
+    return left.index(name) if name in left else "auto"
 
 
 def _poor(stats: Sequence[FrameStats], solved: Photometry, params: MosaicParams) -> dict[str, str]:
