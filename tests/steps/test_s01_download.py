@@ -166,7 +166,6 @@ def test_offline(tmp_path):
     ("changes", "words"),
     [
         ({"source": "skyview"}, "resampled"),
-        ({"source": "mosaic"}, "step 12"),
         ({"source": "folder", "folder": "nowhere"}, "nowhere"),
         ({"source": "folder"}, "download.folder"),
     ],
