@@ -58,7 +58,7 @@ def test_the_bar_counts_frames_and_masters(calibrated):
     said = (folder / "logs/mine/11_calibrate.log").read_text()
     n_units = len(load(folder / "data/runs/mine/11_calibrate/manifest.json").units)
     assert f"11_calibrate: 100 % ({n_units} of {n_units}) calibration" in said
-    shown = re.findall(r"^mine: +(\d+) % \(0 of 1\) (\S+)$", done.stderr, re.M)
+    shown = re.findall(rf"^mine: +(\d+) % \(\d+ of {n_units}\) (\S+)$", done.stderr, re.M)
     assert {"master_dark_60s_-10C_g100", "bad_pixels", "light_R_60s_001"} <= {name for _, name in shown}
     percents = [int(percent) for percent, _ in shown]
     assert percents == sorted(percents) and percents[0] < 20
