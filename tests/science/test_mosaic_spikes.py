@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from lostlight.science.mosaic.warp.spikes import BAND, without_spikes
+from lostlight.science.mosaic.warp.bands import BAND
+from lostlight.science.mosaic.warp.spikes import without_spikes
 
 SHAPE, SIGMA, FWHM_PX, LIMIT = (2 * BAND + 37, 171), 5.0, 2.6, 8.0
 

@@ -1,32 +1,9 @@
-"""Noise and entropy of frames, against values that are known."""
+"""Entropy of frames, against values that are known."""
 
 import numpy as np
 import pytest
 
-from lostlight.core.errors import BadImage
 from lostlight.science.stack.entropy import EntropyWeights, tile_entropy
-from lostlight.science.stack.noise import frame_noise, noise_weights
-
-
-def test_noise_despite_gradient_stars_and_gaps():
-    rng = np.random.default_rng(2)
-    y, x = np.mgrid[:201, :150]
-    image = 1000 + 0.3 * x + 0.1 * y + rng.normal(0, 6.5, x.shape)
-    image[rng.random(x.shape) < 0.01] += 5000
-    image[rng.random(x.shape) < 0.05] = np.nan
-    assert frame_noise(image) == pytest.approx(6.5, rel=0.04)
-
-
-def test_a_frame_without_neighbours_is_refused():
-    with pytest.raises(BadImage):
-        frame_noise(np.full((4, 5), np.nan))
-
-
-def test_half_the_noise_is_four_times_the_weight():
-    weights = noise_weights(np.array([2.0, 4.0, 2.0]))
-    assert weights[0] / weights[1] == pytest.approx(4)
-    assert weights.mean() == pytest.approx(1)
-    assert np.isfinite(noise_weights(np.array([0.0, 3.0]))).all()
 
 
 def test_entropy_of_known_distributions():

@@ -13,9 +13,10 @@ from lostlight.core.step import Unit
 from lostlight.io import mosaic_frames
 from lostlight.science.mosaic.coadd import Level, Placed
 from lostlight.science.mosaic.level.photometry import PhotometryRules
+from lostlight.science.mosaic.warp.bands import Rows
 from lostlight.science.mosaic.warp.nodes import Route, route
 from lostlight.science.mosaic.warp.soften import SHARPEST_PX, softened
-from lostlight.science.mosaic.warp.spikes import Rows, without_spikes
+from lostlight.science.mosaic.warp.spikes import without_spikes
 from lostlight.science.mosaic.warp.warp import WarpRules
 from lostlight.science.stack.rule import Rule
 from lostlight.steps.mosaicking import given

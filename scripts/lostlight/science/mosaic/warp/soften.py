@@ -4,18 +4,14 @@ A spline through pixels sharpens them first, and cuts below the sky beside a ste
 by as much as it sharpens, one sixth to either side: what is interpolated then lies between its surroundings.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-Floats = NDArray[np.float32]
-Rows = Callable[[int, int], Floats]
-Places = tuple[NDArray[np.intp], NDArray[np.intp]]
+from lostlight.science.mosaic.warp.bands import Changes, Floats, Places, Rows, changed
 
-BAND = 64
-"""Rows that are searched at once: few stay in cache. They are searched once, however often they are asked for."""
 NEAR = 3
 """Pixels around one among which the peak of its star lies."""
 AROUND = 2
@@ -46,30 +42,13 @@ def softened(rows: Rows, shape: tuple[int, int], sigma: NDArray[np.float64]) -> 
     callable
         As `rows`; pixels are the same whatever rows are asked for.
     """
-    known: dict[int, list[tuple[Places, Floats]]] = {}
 
-    def of_band(band: int) -> list[tuple[Places, Floats]]:
-        first, last = BAND * band, min(BAND * (band + 1), shape[0])
-        top = max(first - MARGIN, 0)
-        data, found = rows(top, min(last + MARGIN, shape[0])), []
+    def find(data: Floats) -> Iterator[Changes]:
         for plane, noise in zip(data, sigma, strict=True):
             y, x = np.nonzero(steps(plane, float(noise)))
-            here = (y >= first - top) & (y < last - top)
-            y, x = y[here], x[here]
-            found.append(((y + top, x), _spread(plane, y, x)))
-        return found
+            yield (y, x), _spread(plane, y, x)
 
-    def soft(y0: int, y1: int) -> Floats:
-        data = rows(y0, y1)
-        for band in range(y0 // BAND, -(-y1 // BAND)):
-            if band not in known:
-                known[band] = of_band(band)
-            for plane, ((y, x), values) in zip(data, known[band], strict=True):
-                here = (y >= y0) & (y < y1)
-                plane[y[here] - y0, x[here]] = values[here]
-        return data
-
-    return soft
+    return changed(rows, shape[0], MARGIN, find)
 
 
 def steps(plane: Floats, sigma: float) -> NDArray[np.bool_]:

@@ -5,17 +5,15 @@ it: a star fills its neighbours, a cosmic ray does not (after van Dokkum 2001, P
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Rows = Callable[[int, int], Floats]
+from lostlight.science.mosaic.warp.bands import Changes, Floats, Places, Rows, changed
+
 REACH = 3
 """Pixels around one that are looked at."""
-BAND = 64
-"""Rows that are searched at once: few stay in cache. They are searched once, however often they are asked for."""
 PASSES = 2
 """The first takes the peaks of larger ones, the second what stood in their shade."""
 _LEAST_CONTRAST = 4.0
@@ -45,28 +43,14 @@ def without_spikes(
     callable
         As `rows`; the same pixels are invalid whatever rows are asked for.
     """
-    contrast, margin = _contrast(fwhm_px), PASSES * REACH
-    known: dict[int, tuple[NDArray[np.intp], ...]] = {}
+    contrast = _contrast(fwhm_px)
 
-    def of_band(band: int) -> tuple[NDArray[np.intp], ...]:
-        first, last = BAND * band, min(BAND * (band + 1), shape[0])
-        top = max(first - margin, 0)
-        data = rows(top, min(last + margin, shape[0]))
-        found = [find_spikes(plane, float(one), contrast, limit) for plane, one in zip(data, sigma, strict=True)]
-        channel, y, x = _places(np.stack(found)[:, first - top : last - top])
-        return channel, y + first, x
+    def find(data: Floats) -> Iterator[Changes]:
+        for plane, noise in zip(data, sigma, strict=True):
+            y, x = _places(find_spikes(plane, float(noise), contrast, limit))
+            yield (y, x), np.full(len(y), np.nan, np.float32)
 
-    def clean(y0: int, y1: int) -> Floats:
-        data = rows(y0, y1)
-        for band in range(y0 // BAND, -(-y1 // BAND)):
-            if band not in known:
-                known[band] = of_band(band)
-            channel, y, x = known[band]
-            here = (y >= y0) & (y < y1)
-            data[channel[here], y[here] - y0, x[here]] = np.nan
-        return data
-
-    return clean
+    return changed(rows, shape[0], PASSES * REACH, find)
 
 
 def find_spikes(plane: Floats, sigma: float, contrast: float, limit: float) -> NDArray[np.bool_]:
@@ -153,6 +137,6 @@ def _medians(rows: Floats) -> Floats:
     return np.asarray(np.float32(0.5) * (ordered[lines, (n - 1) // 2] + ordered[lines, n // 2]))
 
 
-def _places(marks: NDArray[np.bool_]) -> tuple[NDArray[np.intp], ...]:
+def _places(marks: NDArray[np.bool_]) -> Places:
     """Do as `numpy.nonzero`, which takes ten times as long where there are few."""
     return np.unravel_index(np.flatnonzero(marks), marks.shape)
