@@ -67,12 +67,44 @@ DQ = (
 )
 """Data-quality bits of calibrated frames and masters."""
 
+INJECTION = _declare(
+    ("OUT", "outside of the image"),
+    ("CLIPPED", "less than 90 % of the flux on the image"),
+    ("MASKED", "more than 10 % of the flux on masked pixels"),
+    ("SATURATED", "pushed a pixel to the level of saturation"),
+    ("BLENDED", "nearer than two FWHM to a static source that is not much fainter"),
+    ("OVERLAP_INJ", "nearer than 20 FWHM to another injected source"),
+    ("DROPOUT", "left out of this image on purpose"),
+    ("TRAILED", "trail longer than half the FWHM"),
+    ("FAINT", "signal to noise below one on this image"),
+    ("EXTRAP_PSF", "PSF taken from elsewhere than this image"),
+)
+"""Flags of injected sources and of each of their images."""
+
+STACK = (
+    Bit("BAD", 1, "bad by the mask that came with the image, or not finite"),
+    Bit("SATURATED", 2, "at or above the level of saturation"),
+    Bit("NO_DATA", 4, "outside of the image"),
+    Bit("STAR", 8, "on a static source"),
+    Bit("INJECTED", 16, "more than 1 % of the peak of an injected source"),
+)
+"""Bits of the mask of a stack of images."""
+
+STACK_BAD = 7
+"""Those of pixels that hold no measurement."""
+
 LABELS: frozenset[str] = frozenset({"FIRST_EPOCH_ONLY", "OTHER_PLATE", "NOT_COVERED"})
 """Filter bits that describe a row and remove nothing."""
 
 _VALUES = {
     kind: {bit.name: bit.value for bit in declared}
-    for kind, declared in (("mask", MASK), ("filter", FILTER), ("dq", DQ))
+    for kind, declared in (
+        ("mask", MASK),
+        ("filter", FILTER),
+        ("dq", DQ),
+        ("injection", INJECTION),
+        ("stack", STACK),
+    )
 }
 
 
@@ -89,6 +121,16 @@ def filters(*names: str) -> int:
 def dq(*names: str) -> int:
     """Combine named data-quality bits into one integer; raises KeyError for an unknown name."""
     return sum(_VALUES["dq"][name] for name in set(names))
+
+
+def injection(*names: str) -> int:
+    """Combine named flags of injected sources into one integer; raises KeyError for an unknown name."""
+    return sum(_VALUES["injection"][name] for name in set(names))
+
+
+def stack(*names: str) -> int:
+    """Combine named bits of the mask of a stack into one integer; raises KeyError for an unknown name."""
+    return sum(_VALUES["stack"][name] for name in set(names))
 
 
 DO_NOT_USE = dq("BAD", "SATURATED", "COSMIC", "NO_FLAT", "NO_DATA")

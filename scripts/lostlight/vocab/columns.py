@@ -4,18 +4,8 @@ Units are VOUnit strings. Pixel coordinates are zero-based and angles are degree
 Missing numbers are NaN, never a sentinel.
 """
 
-from typing import NamedTuple
-
-
-class Column(NamedTuple):
-    """One column: a numpy dtype string (``str`` for text), a VOUnit string, a UCD and a sentence."""
-
-    name: str
-    dtype: str
-    unit: str
-    ucd: str
-    text: str
-
+from lostlight.vocab import movers
+from lostlight.vocab.column import Column, Schema
 
 _ALL = (
     # identity
@@ -153,9 +143,7 @@ _ALL = (
     Column("tags", "str", "", "meta.note", "words of the user's own, separated by spaces"),
 )
 
-COLUMNS: dict[str, Column] = {column.name: column for column in _ALL}
-
-Schema = tuple[str, ...]
+COLUMNS: dict[str, Column] = {column.name: column for column in (*_ALL, *movers.COLUMNS)}
 
 TILES: Schema = (
     "tile_id", "ra_deg", "dec_deg", "width_arcmin", "height_arcmin",

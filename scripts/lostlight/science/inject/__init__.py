@@ -1,0 +1,1 @@
+"""Synthetic sources planted in images: rendered exactly, with the truth beside them."""

@@ -1,0 +1,1 @@
+"""Where things are on the sky and on images, against time."""

@@ -1,0 +1,1 @@
+"""Populations of moving sources: what their orbits are, how fast they go, how bright they are."""
