@@ -121,7 +121,7 @@ class InjectParams(Params):
     """what the time in a header is; auto goes by its keyword"""
     background: StackBackgroundParams = StackBackgroundParams()
     psf: StackPsfParams = StackPsfParams()
-    registration: StackRegistrationParams = RegistrationParams13()
+    registration: StackRegistrationParams = StackRegistrationParams()
     seed: int = Field(20260101, ge=0)
     """of everything that is drawn"""
     n: int = Field(0, ge=0, le=1_000_000)
