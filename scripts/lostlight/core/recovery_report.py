@@ -1,4 +1,4 @@
-"""What a search says of itself: what it found, how complete it is, why the rest was missed, how often noise deceives it.
+"""What a search says of itself: what it found, how complete it is, why the rest was missed, how often noise deceives.
 
 The content of ``recovery.json`` of one stack; no time, no absolute path. Fractions have 68 % intervals `low` to `high`;
 magnitudes are brighter the smaller; what is not known is null.
