@@ -14,7 +14,7 @@ from lostlight.io import raw_camera, tiff
 from lostlight.vocab.calibration import CODES
 
 SIMULATED = "LOSTLIGHT_FRAMES"
-"""Environment variable: JSON map of names such as ``camera:7`` and ``tiles:3`` to folders of simulated frames."""
+"""Environment variable: JSON map of names such as ``camera:7`` and ``movers:1`` to folders of simulated frames."""
 
 FITS_SUFFIXES = (".fits", ".fit", ".fts")
 _PACKED = tuple(suffix + packed for suffix in FITS_SUFFIXES for packed in ("", ".gz", ".fz"))
@@ -36,7 +36,7 @@ class Listed:
 
 
 def resolve(source: str) -> Path:
-    """Find the folder or table of frames; ``camera:<seed>`` and ``tiles:<seed>`` are looked up among simulated ones.
+    """Find the folder or table of frames; ``camera:<seed>`` and the like are looked up among simulated ones.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def resolve(source: str) -> Path:
         CAL101 if there is nothing there.
     """
     path = Path(source)
-    if source.startswith(("camera:", "tiles:")):
+    if source.startswith(("camera:", "tiles:", "movers:")):
         known: dict[str, str] = json.loads(os.environ.get(SIMULATED) or "{}")
         if source not in known:
             raise _nothing(f"no simulated frames {source!r} were made", f"made: {', '.join(known) or 'none'}")

@@ -12,15 +12,17 @@ from lostlight.io import cache
 from lostlight.io.frame_list import SIMULATED
 from lostlight.sim.local import revision
 
+_FOLDERS = {"camera": "cameras", "tiles": "tiles", "movers": "movers"}
+
 
 @contextmanager
 def frames_of(params_json: str) -> Iterator[None]:
-    """Have all frames that parameters name as ``camera:<seed>`` or ``tiles:<seed>``, unless they are there already.
+    """Have all frames that parameters name as ``camera:<seed>``, ``tiles:<seed>`` or ``movers:<seed>``.
 
     An environment variable tells every worker of a step where they are.
     """
     known: dict[str, str] = json.loads(os.environ.get(SIMULATED, "{}"))
-    missing = sorted(set(re.findall(r'"((?:camera|tiles):\d+)"', params_json)) - set(known))
+    missing = sorted(set(re.findall(r'"((?:camera|tiles|movers):\d+)"', params_json)) - set(known))
     os.environ[SIMULATED] = json.dumps({**known, **{name: str(frames(name)) for name in missing}}, sort_keys=True)
     try:
         yield
@@ -31,7 +33,7 @@ def frames_of(params_json: str) -> Iterator[None]:
 def frames(name: str) -> Path:
     """Give the folder with the frames of a name; they are written where this version has not done it before."""
     kind, _, seed = name.partition(":")
-    folder = cache.root().absolute() / {"camera": "cameras", "tiles": "tiles"}[kind] / f"{seed}-{revision()}"
+    folder = cache.root().absolute() / _FOLDERS[kind] / f"{seed}-{revision()}"
     with cache.locked(f"{kind} {folder.name}"):
         if not folder.is_dir():
             _develop(kind, int(seed), folder)
@@ -51,9 +53,11 @@ def _develop(kind: str, seed: int, folder: Path) -> None:
 
 
 def _write(kind: str, seed: int, folder: Path) -> None:
-    from lostlight.sim import camera_frames, mosaics_files
+    from lostlight.sim import camera_frames, mosaics_files, movers
 
     if kind == "tiles":
         mosaics_files.write_tiles(folder, seed)
+    elif kind == "movers":
+        movers.Movers(seed).write(folder)
     else:
         camera_frames.write_frames(folder, seed)
