@@ -228,7 +228,7 @@ class RecoveryReport(_Record):
     timings: str = "../timings.json"
 
 
-def build(lost: Sequence[tuple[str, str]] = (), examples: Mapping[str, str] | None = None, **known: Any) -> dict:
+def build(lost: Sequence[tuple[str, str]] = (), examples: Mapping[str, str] | None = None, **known: Any) -> dict[str, Any]:
     """Put the report together and check it against its schema.
 
     Parameters
