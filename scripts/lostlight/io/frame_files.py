@@ -56,10 +56,7 @@ def headers(path: Path, *, colour: bool = False) -> list[tuple[int, Header]]:
     BadImage
         CAL111 if the file is empty, truncated, damaged or holds no image.
     """
-    if not path.is_file():
-        raise broken(f"{path.name} is {'a folder' if path.is_dir() else 'a link to nothing, or not there'}")
-    if path.stat().st_size == 0:
-        raise broken(f"{path.name} is empty")
+    _check_there(path)
     if path.name.lower().endswith(raw_camera.SUFFIXES):
         return [(0, raw_camera.read_header(path))]
     if path.name.lower().endswith(tiff.SUFFIXES):
@@ -67,7 +64,7 @@ def headers(path: Path, *, colour: bool = False) -> list[tuple[int, Header]]:
     source = _source(path)
     _check_whole(path, source)
     with _hdus(path, source) as hdus:
-        found = [(number, _inherited(hdus, number)) for number, hdu in enumerate(hdus) if _is_frame_hdu(hdu, colour)]
+        found = [(number, inherited(hdus, number)) for number, hdu in enumerate(hdus) if _is_frame_hdu(hdu, colour)]
         for number, _ in found:
             _check_scale(path, number, hdus[number])
         axes = next((hdu.shape for hdu in hdus if hdu.is_image and len(hdu.shape) > 2), ())
@@ -103,7 +100,7 @@ def read_frame(path: Path, hdu: int = 0, *, colour: bool = False) -> tuple[NDArr
     with _hdus(path, _source(path)) as hdus:
         if hdu >= len(hdus) or not _is_frame_hdu(hdus[hdu], colour):
             raise broken(f"HDU {hdu} of {path.name} holds no two-dimensional image", hdu=hdu)
-        header = _inherited(hdus, hdu)
+        header = inherited(hdus, hdu)
         return pixels(hdus[hdu]), header
 
 
@@ -115,9 +112,17 @@ def pixels(hdu: Any) -> NDArray[np.float32]:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[fits.HDUList]:
-    """Open a FITS file, unpacked if it is gzip; raises BadImage (CAL111) for whatever is wrong with it."""
-    with _hdus(path, _source(path)) as hdus:
+def opened(path: Path, *, whole: bool = False) -> Iterator[fits.HDUList]:
+    """Open a FITS file, unpacked if it is gzip; raises BadImage (CAL111) for whatever is wrong with it.
+
+    `whole` looks first whether the file is all there.
+    """
+    if whole:
+        _check_there(path)
+    source = _source(path)
+    if whole:
+        _check_whole(path, source)
+    with _hdus(path, source) as hdus:
         yield hdus
 
 
@@ -179,6 +184,13 @@ def _unzipped(path: Path) -> bytes:
             ) from error
         packed = rest.lstrip(b"\0")  # padding of tapes
     return bytes(content)
+
+
+def _check_there(path: Path) -> None:
+    if not path.is_file():
+        raise broken(f"{path.name} is {'a folder' if path.is_dir() else 'a link to nothing, or not there'}")
+    if path.stat().st_size == 0:
+        raise broken(f"{path.name} is empty")
 
 
 def _check_whole(path: Path, source: Path | bytes) -> None:
@@ -252,7 +264,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and abs(value) < np.inf
 
 
-def _inherited(hdus: fits.HDUList, number: int) -> Header:
+def inherited(hdus: fits.HDUList, number: int) -> Header:
     """Give the header of an HDU, with what the primary one says of all, and without cards that cannot be read."""
     header = _readable(hdus[number].header)
     if number and (hdus[0].header.get("NAXIS", 0) == 0 or header.get("INHERIT", False) is True):
