@@ -26,14 +26,14 @@ import yaml
 from lostlight import plan_cli, progress
 from lostlight.core import config
 from lostlight.core.errors import ConfigError, ContractError, LostlightError
-from lostlight.vocab.steps import FRAMES, STEPS, SURVEY, WHOLE, rule
+from lostlight.vocab.steps import FRAMES, MOVERS, STEPS, SURVEY, WHOLE, rule
 
 ROOT = Path(__file__).resolve().parents[1]
 DONE = re.compile(r"^(\d+) of (\d+) steps")
 JOBS = re.compile(r"^total +(\d+)$")
-PART = re.compile(r"^1[12]_[a-z]+: +\d+ % \((\d+) of (\d+)\) ?(.*)")
+PART = re.compile(r"^1[1-4]_[a-z]+: +\d+ % \((\d+) of (\d+)\) ?(.*)")
 STATUS = re.compile(r"non-zero exit status (\d+)")
-ORDER = (*FRAMES, *SURVEY)
+ORDER = (*FRAMES, *MOVERS, *SURVEY)
 """The steps in the order of work: own frames are made ready before they are searched."""
 NOWHERE = {"positions": [], "positions_csv": "", "region": None, "random_n": 0, "all_sky": False, "images": ""}
 """What a front end clears before it says where to search, so that the configuration's own positions do not mix in."""
@@ -43,7 +43,7 @@ RULES = {
     "plant",
     *(rule(step).replace("step", kind) for step in STEPS for kind in ("step", "planted")),
 }
-SIMULATED = ("camera:", "tiles:")
+SIMULATED = ("camera:", "tiles:", "movers:")
 """How the names of simulated frames begin; a seed follows, which is that of their sky."""
 VETOES = (("filter", "skybot_url", "skybot"), ("filter", "vsx_url", "vsx"))
 
@@ -73,7 +73,7 @@ def launch(
         click.echo("the plates are those of the simulated sky; for real ones add --preset dss1_red, or give --images")
     folder = Path("data/runs") / settings.run.id
     searched = config.searched_frames(settings)
-    apart = [step_id for step_id in FRAMES if step_id != searched]
+    apart = [step_id for step_id in (*FRAMES, *MOVERS) if step_id != searched]
     targets = _targets(folder, apart, from_step, to_step, until)
     command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(ROOT / "Snakefile")]
     command += ["--workflow-profile", str(ROOT / "workflow" / "profiles" / "local")]
@@ -120,9 +120,9 @@ def _of_one_sky(content: dict[str, Any]) -> dict[str, Any]:
     if source == "sky":
         return content
     sky = _sky_of_frames(content, source)
-    for section in () if sky else ("calibrate", "mosaic"):
-        if str(content.get(section, {}).get("frames", "")).startswith(SIMULATED):
-            content = config.merge(content, {section: {"frames": ""}})
+    for section, key in (("calibrate", "frames"), ("mosaic", "frames"), ("inject", "images")):
+        if not sky and str(content.get(section, {}).get(key, "")).startswith(SIMULATED):
+            content = config.merge(content, {section: {key: ""}})
     for section, key, veto in (("masks", "url", ""), ("reference", "url", ""), *VETOES):
         if str(content.get(section, {}).get(key, "")).startswith("sky:"):
             off = {veto: False} if veto and not sky else {}

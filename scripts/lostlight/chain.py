@@ -14,7 +14,7 @@ from lostlight.core.manifest import Manifest
 from lostlight.core.params import Params, PipelineConfig
 from lostlight.core.step import Step, find
 from lostlight.sim import darkroom, local
-from lostlight.vocab.steps import FRAMES, PLANT, SURVEY, TWIN_STEPS
+from lostlight.vocab.steps import FRAMES, MOVERS, PLANT, SURVEY, TWIN_STEPS
 
 _TWIN = "planted"
 
@@ -24,7 +24,8 @@ def walk(
 ) -> Iterator[Manifest]:
     """Run steps in reading order, the planted twin before the summary, and give each manifest as it is written.
 
-    Without `steps` it is the whole survey, and before it the calibration of own frames where the configuration has any.
+    Without `steps` it is the whole survey, and before it what is done to own frames and in stacks of
+    images where the configuration has any.
 
     Raises
     ------
@@ -33,7 +34,7 @@ def walk(
     """
     text = config.model_dump_json()
     with local.skies_of(text), darkroom.frames_of(text):
-        for step_id in steps or (*configuration.frame_steps(config), *SURVEY):
+        for step_id in steps or (*configuration.own_steps(config), *SURVEY):
             if step_id == "09_summary" and config.completeness.n_per_tile:
                 for twin_id in (PLANT, *TWIN_STEPS[1:]):
                     yield _run(twin_id, config, run_folder, f"{_TWIN}/", workers)
@@ -74,7 +75,9 @@ def _upstream(step: Step, config: PipelineConfig, run_folder: Path, twin: str) -
 def _frames_for(step: Step, config: PipelineConfig) -> tuple[str, ...]:
     """Give the steps of own frames that a step reads: all of them, those it searches, or those it joins."""
     if step.plan is whole.plan:
-        return configuration.frame_steps(config)
-    if step.id in FRAMES:
+        return configuration.own_steps(config)
+    if step.id == FRAMES[1]:
         return step.may_follow if not config.mosaic.frames else ()
+    if step.id == MOVERS[0]:
+        return configuration.planted_frames(config)
     return tuple({configuration.searched_frames(config)} & set(step.may_follow))

@@ -69,7 +69,7 @@ def step(
     from lostlight.core import log
     from lostlight.core.step import find
     from lostlight.sim import darkroom, local
-    from lostlight.vocab.steps import FRAMES
+    from lostlight.vocab.steps import FRAMES, MOVERS
 
     log.set_up(log_file)
     chosen = _params(step_id, params, config)
@@ -88,8 +88,8 @@ def step(
         with progress.shown(f"{step_id} {shard}".strip()) as report:
             manifest = runner.run(job, report)
         _conclude(manifest)
-    if step_id in FRAMES:
-        from lostlight.report import times  # the pages of own frames lead to it
+    if step_id in (*FRAMES, *MOVERS):
+        from lostlight.report import times  # their pages lead to it
 
         times.write(out)
 

@@ -11,10 +11,12 @@ from pydantic import BaseModel, ValidationError
 
 from lostlight.core.errors import ConfigError
 from lostlight.core.params import Params, PipelineConfig
-from lostlight.vocab.steps import FRAMES, PLANT, word
+from lostlight.vocab.steps import FRAMES, MOVERS, PLANT, word
 
 SEARCHED = dict(zip(("frames", "mosaic"), FRAMES, strict=True))
 """Source of images to the step that makes them of own frames."""
+LIGHTS = "lights"
+"""Word of ``inject.images`` for the calibrated frames of the run itself."""
 _PROGRAMS = (("source-extractor", "sex", "sextractor"), ("psfex",), ("stilts",))
 
 
@@ -103,6 +105,16 @@ def frame_steps(config: PipelineConfig) -> tuple[str, ...]:
     return (calibrate,) * has_raw + (mosaic,) * (has_raw or bool(config.mosaic.frames))
 
 
+def own_steps(config: PipelineConfig) -> tuple[str, ...]:
+    """Give the steps besides the survey: those of own frames, and those of what moves in a stack of images."""
+    return frame_steps(config) + MOVERS * bool(config.inject.images)
+
+
+def planted_frames(config: PipelineConfig) -> tuple[str, ...]:
+    """Give the steps whose frames sources are planted in: those of own frames, where ``inject.images`` is lights."""
+    return frame_steps(config) if config.inject.images == LIGHTS else ()
+
+
 def searched_frames(config: PipelineConfig) -> str:
     """Give the step whose images the survey searches in the place of plates; empty where it searches plates."""
     return SEARCHED.get(config.download.source, "")
@@ -175,6 +187,11 @@ def _settle_frames(config: PipelineConfig) -> PipelineConfig:
     if source == "frames" and not config.calibrate.frames:
         raise ConfigError(
             "download.source = frames, but calibrate.frames is empty", hint="name the folder of raw frames there"
+        )
+    if config.inject.images == LIGHTS and not frame_steps(config):
+        raise ConfigError(
+            "inject.images = lights, but neither mosaic.frames nor calibrate.frames names any frames",
+            hint="name a folder of images in inject.images, or frames in one of those",
         )
     if source == "mosaic" and not frame_steps(config):
         raise ConfigError(

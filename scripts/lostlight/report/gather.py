@@ -12,7 +12,7 @@ from lostlight.core.errors import Fact
 from lostlight.core.manifest import Manifest, UnitRecord
 from lostlight.report import calibration, mosaic
 from lostlight.report.citations import is_used
-from lostlight.vocab.steps import FRAMES, SURVEY
+from lostlight.vocab.steps import FRAMES, MOVERS, SURVEY
 
 TILE_STEPS = SURVEY[1:9]
 """The steps that work tile by tile, in order."""
@@ -32,7 +32,7 @@ class Trouble:
     @property
     def n_units(self) -> str:
         """Say how many tiles, or masters and lights, failed."""
-        noun = "frame" if self.step in FRAMES else "tile"
+        noun = "frame" if self.step in FRAMES else "unit" if self.step in MOVERS else "tile"
         return f"{len(self.units):,} {noun}" + ("" if len(self.units) == 1 else "s")
 
 
@@ -118,7 +118,7 @@ class Run:
 
     @property
     def warnings(self) -> Counter[tuple[str, str]]:
-        """Count the warnings of tiles that worked, by step and words; those of own frames are on a page of their own.
+        """Count the warnings of tiles that worked, by step and words; those of own frames and stacks are on pages of their own.
 
         Why a tile was skipped is told elsewhere.
         """
@@ -127,7 +127,7 @@ class Run:
             for step_id, manifest in self.manifests.items()
             for unit in manifest.units
             for warning in unit.warnings
-            if unit.status == "ok" and step_id not in FRAMES
+            if unit.status == "ok" and step_id not in (*FRAMES, *MOVERS)
         )
 
     @property

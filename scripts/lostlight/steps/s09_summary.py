@@ -30,7 +30,7 @@ ROOM_FOR_LABELS = len("; DUPLICATE; OTHER_PLATE")
         "00_tiles", "01_download", "02_masks", "03_detect", "04_psf", "05_measure", "06_reference", "07_xmatch",
         "08_filter",
     ),
-    may_follow=("11_calibrate", "12_mosaic"),
+    may_follow=("11_calibrate", "12_mosaic", "13_inject", "14_recover"),
     makes={
         "report": "report.html", "summary": "summary.md", "tiles_csv": "summary.csv", "flags": "flags.fits",
         "candidates": "candidates.ecsv", "candidates_vot": "candidates.vot", "candidates_parquet": "candidates.parquet",

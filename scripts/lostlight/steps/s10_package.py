@@ -55,7 +55,7 @@ WITHOUT_IMAGES = "Images and masks are left out (package.images: false): `lostli
         "08_filter",
         "09_summary",
     ),
-    may_follow=("11_calibrate", "12_mosaic"),
+    may_follow=("11_calibrate", "12_mosaic", "13_inject", "14_recover"),
     makes={"package": "package.zip", "sha256": "package.zip.sha256"},
     params=PackageParams,
     version=2,

@@ -18,10 +18,13 @@ SURVEY: tuple[str, ...] = (
 FRAMES: tuple[str, ...] = ("11_calibrate", "12_mosaic")
 """What is done to own frames before they are searched like any plate."""
 
-STEPS: tuple[str, ...] = SURVEY + FRAMES
+MOVERS: tuple[str, ...] = ("13_inject", "14_recover")
+"""Beside both: sources planted in stacks of images, and the search for them and for what moves there in truth."""
+
+STEPS: tuple[str, ...] = SURVEY + FRAMES + MOVERS
 """Every step there is, in order of the numbers."""
 
-WHOLE: tuple[str, ...] = ("00_tiles", "09_summary", "10_package", *FRAMES)
+WHOLE: tuple[str, ...] = ("00_tiles", "09_summary", "10_package", *FRAMES, *MOVERS)
 """Steps on the run as a whole; all others work in shards."""
 
 PLANT = "01_plant"

@@ -10,7 +10,9 @@ from pydantic import Field
 
 from lostlight.core.params.base import Engine, Fraction, Params, Positive
 from lostlight.core.params.calibrate import CalibrateParams
+from lostlight.core.params.inject import InjectParams
 from lostlight.core.params.mosaic import MosaicParams
+from lostlight.core.params.recover import RecoverParams
 from lostlight.core.params.survey import (
     CompletenessParams,
     DetectParams,
@@ -41,6 +43,7 @@ __all__ = [
     "ExtractionParams",
     "FilterParams",
     "Fraction",
+    "InjectParams",
     "LocusGates",
     "MasksParams",
     "MeasureParams",
@@ -53,6 +56,7 @@ __all__ = [
     "Position",
     "Positive",
     "PsfParams",
+    "RecoverParams",
     "ReferenceParams",
     "Region",
     "RunParams",
@@ -103,3 +107,5 @@ class PipelineConfig(Params):
     package: PackageParams = PackageParams()
     calibrate: CalibrateParams = CalibrateParams()
     mosaic: MosaicParams = MosaicParams()
+    inject: InjectParams = InjectParams()
+    recover: RecoverParams = RecoverParams()

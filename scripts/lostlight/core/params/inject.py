@@ -1,6 +1,6 @@
 """The knobs of step 13, injection: stacks of images built, and synthetic moving sources planted in them."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -115,21 +115,26 @@ class InjectParams(Params):
     """Step 13: build stacks of images of one field, and plant sources in them."""
 
     images: str = ""
-    """folder of images of one field, or of such folders; a WorkUnit file; a store; lights means those of this run"""
+    """folder of images of one field, or of such folders; a WorkUnit file; a store; lights: those of this run;
+    movers:<seed> simulates some"""
     planes: PlanesParams = PlanesParams()
+    """planes of a file"""
     time_ref: Literal["auto", "start", "mid", "end"] = "auto"
     """what the time in a header is; auto goes by its keyword"""
     background: StackBackgroundParams = StackBackgroundParams()
+    """sky"""
     psf: StackPsfParams = StackPsfParams()
+    """profile of a point"""
     registration: StackRegistrationParams = StackRegistrationParams()
+    """registered stacks"""
     seed: int = Field(20260101, ge=0)
     """of everything that is drawn"""
-    n: int = Field(0, ge=0, le=1_000_000)
-    """sources planted in each stack; 0 takes as many as m50_error_mag asks for"""
+    n: Annotated[int, Field(ge=0, le=1_000_000)] | Literal["auto"] = "auto"
+    """sources planted in each stack; auto takes as many as m50_error_mag asks for, 0 plants none"""
     m50_error_mag: Positive = 0.05
     """precision asked of the magnitude at which half are found"""
-    classes: dict[str, float] = Field(default_factory=lambda: {"tno": 1.0})
-    """sample types and how often each is drawn"""
+    classes: dict[str, float] = Field({})
+    """sample types and how often each is drawn; empty means tno alone"""
     stage: Literal["native", "registered"] = "native"
     """native plants in the images as they are, before the sky is taken off; registered after"""
     motion: Literal["linear", "abg", "kepler", "table"] = "abg"
@@ -139,13 +144,17 @@ class InjectParams(Params):
     observer: str = "geocentre"
     """geocentre, a code of the Minor Planet Center, or longitude,latitude,height (degrees, metres)"""
     brightness: BrightnessParams = BrightnessParams()
+    """brightness of the sources"""
     light_curve: Literal["none", "sinusoid", "sawtooth", "drawn"] = "none"
     """drawn takes amplitudes and periods of the class"""
-    colours: dict[str, float] = Field(default_factory=dict)
+    colours: dict[str, float] = Field({})
     """magnitude in a filter minus that in the first image's"""
     placement: PlacementParams = PlacementParams()
+    """where they go"""
     photons: PhotonsParams = PhotonsParams()
+    """noise of the added light"""
     cases: CasesParams = CasesParams()
+    """cut-outs for machine learning"""
 
     @field_validator("classes")
     @classmethod
@@ -159,7 +168,7 @@ class InjectParams(Params):
                 raise ValueError(f"there is no sample type {name!r}{said}")
             if part < 0:
                 raise ValueError(f"classes.{name} is negative")
-        if not sum(classes.values()) > 0:
+        if classes and not sum(classes.values()) > 0:
             raise ValueError("no sample type has a share above zero")
         return classes
 

@@ -65,6 +65,7 @@ class RecoverParams(Params):
     """Step 14: search the stacks, and the planted sources in them; tell what is found, and why the rest is not."""
 
     grid: SearchGridParams = SearchGridParams()
+    """paths that are tried"""
     min_epochs: float = Field(0.5, gt=0)
     """images that a path must have, as a fraction of all; their number if above 1"""
     threshold: Positive | None = None
@@ -74,9 +75,11 @@ class RecoverParams(Params):
     top: int = Field(1, ge=1, le=16)
     """paths kept for each pixel"""
     sigma_g: SigmaGParams = SigmaGParams()
+    """clipping of single images"""
     cluster_fwhm: Positive = 2
     """candidates nearer than this at both ends of the arc are one"""
     vetting: VettingParams = VettingParams()
+    """tests that a candidate must pass"""
     mode: Literal["local", "full"] = "local"
     """planted sources are searched for in a window around each, or in the whole stack"""
     match_fwhm: Positive = 2

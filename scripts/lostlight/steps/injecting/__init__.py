@@ -1,0 +1,1 @@
+"""The units of step 13, one module for each kind."""

@@ -1,0 +1,123 @@
+"""The images that stacks are made of: which fields there are, and the files of each."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from lostlight.core.config import LIGHTS
+from lostlight.core.errors import ConfigError
+from lostlight.core.manifest import Manifest, products
+from lostlight.core.params import InjectParams
+from lostlight.core.step import Unit
+from lostlight.io import epoch_files, frame_list
+from lostlight.io.epoch_files import EpochFile, Image
+
+_IMAGE = "image: "
+_MIN_IMAGES = 3
+
+
+@dataclass(frozen=True)
+class Field:
+    """Images of one field, by name; `skies` holds the cards of a sky that step 12 found for them."""
+
+    id: str
+    images: Mapping[str, EpochFile]
+    skies: Mapping[str, str] = field(default_factory=dict)
+
+    def inputs(self, *names: str) -> dict[str, Path]:
+        """Give the files of some images, or of all, by their role."""
+        return {
+            f"{name}: {part}": path for name in names or self.images for part, path in self.images[name].paths.items()
+        }
+
+    def told(self, *names: str) -> dict[str, str]:
+        """Give what a unit must be told of some images, or of all, besides their files."""
+        return {_IMAGE + name: self._told(name) for name in names or self.images}
+
+    def _told(self, name: str) -> str:
+        image = self.images[name]
+        said = {"layout": image.layout, "number": image.number, "wcs": self.skies.get(name, "")}
+        return json.dumps(said, sort_keys=True)
+
+
+def fields(manifests: Sequence[Manifest], params: InjectParams) -> list[Field]:
+    """List the fields: a folder of images is one, a folder of such folders one for each of them.
+
+    Raises
+    ------
+    ConfigError
+        If there are none, or too few images of one.
+    """
+    found = _lights(manifests) if params.images == LIGHTS else _given(params.images)
+    for each in found:
+        if len(each.images) < _MIN_IMAGES:
+            raise ConfigError(
+                f"{each.id} has {len(each.images)} images; a search for motion needs {_MIN_IMAGES}",
+                hint="inject.images names a folder of images of one field, or a folder of such folders",
+                n_images=len(each.images),
+            )
+    return found
+
+
+def names(unit: Unit) -> list[str]:
+    """Names of the images that a unit is told of."""
+    return [role.removeprefix(_IMAGE) for role in unit.facts if role.startswith(_IMAGE)]
+
+
+def read(unit: Unit, name: str, params: InjectParams) -> Image:
+    """Read one image of a unit; raises as `epoch_files.read` does."""
+    told = json.loads(str(unit.facts[_IMAGE + name]))
+    start = f"{name}: "
+    paths = {role.removeprefix(start): path for role, path in unit.inputs.items() if role.startswith(start)}
+    image = epoch_files.read(EpochFile(name, paths, told["layout"], told["number"]), params.planes)
+    return image if image.wcs else replace(image, wcs=told["wcs"])
+
+
+def _given(source: str) -> list[Field]:
+    place = frame_list.resolve(source)
+    folders = [place]
+    if place.is_dir() and not any(frame_list.is_frame(path.name) for path in place.iterdir()):
+        folders = [path for path in sorted(place.iterdir()) if path.is_dir() and path.name[0] != "."] or [place]
+    names = [_plain(frame_list.stem(folder.name) if folder.is_file() else folder.name) for folder in folders]
+    single = len(folders) == 1
+    return [
+        _field("field" if single else name, epoch_files.listed(folder))
+        for name, folder in zip(_distinct(names), folders, strict=True)
+    ]
+
+
+def _lights(manifests: Sequence[Manifest]) -> list[Field]:
+    """Take the calibrated frames of the run, a field for each filter."""
+    placed = [json.loads(path.read_bytes()) for path in products(manifests, "canvas")]
+    skies = {name: frame["wcs"] for canvas in placed for name, frame in canvas["frames"].items()}
+    lights = [path for path in products(manifests, "image") if not path.name.startswith("mosaic")]
+    images = {path.name.removesuffix(".fits"): EpochFile(path.name.removesuffix(".fits"), {"science": path}) for path in lights}
+    filters: dict[str, list[EpochFile]] = {}
+    for name, image in sorted(images.items()):
+        filters.setdefault(epoch_files.filter_of(image), []).append(image)
+    made = [_field(_plain(name) or "lights", some) for name, some in filters.items() if len(some) >= _MIN_IMAGES]
+    return [replace(each, skies=skies) for each in made]
+
+
+def _field(name: str, images: Sequence[EpochFile]) -> Field:
+    return Field(name, dict(zip(_distinct([_plain(image.id) for image in images]), images, strict=True)))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.+-]+", "-", name).strip("-.") or "field"
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Add a number to names that are taken; some disks do not tell capitals apart."""
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        own, number = name, 1
+        while own.casefold() in taken:
+            number += 1
+            own = f"{name}-{number}"
+        taken.add(own.casefold())
+        found.append(own)
+    return found

@@ -1,0 +1,74 @@
+"""From the images to units of work: each measured alone, then stacked, then sources laid out and rendered in shares."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lostlight.core.manifest import Manifest
+from lostlight.core.params import InjectParams
+from lostlight.core.step import Take, Unit
+from lostlight.science.population.relations import sample_size
+from lostlight.steps.injecting.images import Field, fields
+
+MEASURE, STACK, PLAN, RENDER, CASES = "measure", "stack", "plan", "render", "cases"
+"""What units do; their ids begin with it."""
+OF_STACK = "stack: "
+"""Beginning of the roles of what was measured of each image."""
+CONCERNS = {
+    MEASURE: ("planes", "time_ref", "background", "psf"),
+    STACK: ("planes", "time_ref"),
+    PLAN: (
+        "seed", "n", "m50_error_mag", "classes", "motion", "table", "observer", "brightness", "light_curve", "colours",
+        "placement", "photons", "stage",
+    ),
+    RENDER: ("seed", "photons", "motion", "table", "observer", "light_curve", "stage"),
+    CASES: ("seed", "classes", "motion", "table", "observer", "brightness", "light_curve", "colours", "placement",
+            "photons", "cases", "registration"),
+}  # fmt: skip
+"""Sections of the configuration that each kind of unit is given."""
+_PER_SHARE = 2500
+"""Sources times images that are rendered by one unit."""
+
+
+def units(manifests: Sequence[Manifest], params: InjectParams) -> list[Unit]:
+    """Plan the units of the step."""
+    planned = [unit for field in fields(manifests, params) for unit in _of_field(field, params)]
+    return [replace(unit, concerns=CONCERNS[str(unit.facts["kind"])]) for unit in planned]
+
+
+def n_planted(params: InjectParams) -> int:
+    """Count the sources that are planted in each stack."""
+    if params.n != "auto":
+        return params.n
+    bright = params.brightness
+    in_mags = bright.mode == "mag" or bright.low <= 0
+    span = bright.high - bright.low if in_mags else 2.5 * math.log10(bright.high / bright.low)
+    return sample_size(params.m50_error_mag, span_mag=max(span, 0.5))
+
+
+def _of_field(field: Field, params: InjectParams) -> list[Unit]:
+    measured = [_measure(field, name) for name in field.images]
+    takes = {OF_STACK + name: Take(unit.id, "measured", must=False) for name, unit in zip(field.images, measured, strict=True)}
+    inputs = {role: path for name in field.images for role, path in field.inputs(name).items()}
+    facts = {"stack": field.id}
+    stack = Unit(f"{STACK}_{field.id}", inputs, facts | {"kind": STACK} | field.told(), takes=takes)
+    made = [*measured, stack]
+    given = {"stack": Take(stack.id, "stack")}
+    own = {"table": field.table} if field.table else {}
+    if n := n_planted(params):
+        plan = Unit(f"{PLAN}_{field.id}", own, facts | {"kind": PLAN, "n": n}, takes=given)
+        n_shares = math.ceil(n * len(field.images) / _PER_SHARE)
+        given_plan = given | {"sources": Take(plan.id, "sources")}
+        made.append(plan)
+        made += [
+            Unit(f"{RENDER}_{field.id}_{share:03d}", own, facts | {"kind": RENDER, "share": share, "n_shares": n_shares},
+                 takes=given_plan)
+            for share in range(n_shares)
+        ]  # fmt: skip
+    if params.cases.n:
+        made.append(Unit(f"{CASES}_{field.id}", own, facts | {"kind": CASES}, takes=given))
+    return made
+
+
+def _measure(field: Field, name: str) -> Unit:
+    return Unit(f"{MEASURE}_{field.id}_{name}", field.inputs(name), {"kind": MEASURE, "image": name, **field.told(name)})

@@ -1,0 +1,1 @@
+"""The units of step 14, one module for each kind."""
