@@ -1,0 +1,100 @@
+"""Stores of zarr 3 on disk: written whole or not at all, as a folder or packed into one file, of a named schema."""
+
+import json
+import math
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import zarr
+from zarr.codecs import BloscCodec
+
+from lostlight.core.atomic import replacing
+from lostlight.core.errors import ConfigError, ContractError
+from lostlight.io.packed import PackedStore, pack
+
+PACKED = ".zip"
+CODEC = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[zarr.Group]:
+    """Give an empty group; on success it is at `path`, a folder or, where the name ends in .zip, one file.
+
+    What was there is replaced, if it was a store.
+
+    Raises
+    ------
+    ConfigError
+        If there is something else at `path`.
+    """
+    if path.is_dir() and (path.suffix == PACKED or not (path / "zarr.json").is_file()):
+        raise ConfigError(f"{path} is a folder, and not a store that could be replaced", hint="give another name")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
+        staging = Path(folder) / "store"
+        yield zarr.open_group(staging, mode="w", zarr_format=3)
+        if path.suffix == PACKED:
+            with replacing(path) as packed:
+                pack(staging, packed)
+            return
+        if path.exists():
+            path.rename(Path(folder) / "former")
+        staging.rename(path)
+
+
+def reading(path: Path, schema: str) -> zarr.Group:
+    """Open a store to read.
+
+    Raises
+    ------
+    ContractError
+        If there is none, it cannot be read, or it is of another schema.
+    """
+    if not path.exists():
+        raise ContractError(f"{path} does not exist", hint="check the name of the store")
+    try:
+        group = zarr.open_group(PackedStore(path) if path.is_file() else path, mode="r")
+        found = dict(group.attrs).get("schema")
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise ContractError(f"{path.name} is not a store of zarr, or damaged: {error}", hint="make it again") from error
+    if found != schema:
+        raise ContractError(
+            f"{path.name} holds {found or 'no schema that is known here'}, not {schema}",
+            hint="make it again with this version, or name another store",
+            found=str(found),
+        )
+    return group
+
+
+def add(
+    group: zarr.Group,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: str,
+    fill: float = 0,
+    *,
+    chunks: tuple[int, ...] | None = None,
+    shards: tuple[int, ...] | None = None,
+    dimensions: tuple[str, ...] | None = None,
+) -> zarr.Array:
+    """Add an array to a group; chunks that hold nothing but `fill` take no room."""
+    return group.create_array(
+        name,
+        shape=shape,
+        dtype=dtype,
+        chunks=chunks or tuple(max(side, 1) for side in shape),
+        shards=shards,
+        fill_value=math.nan if fill != fill else fill,
+        compressors=CODEC,
+        dimension_names=dimensions,
+        config={"write_empty_chunks": False},
+    )
+
+
+def describe(group: zarr.Group, attributes: Mapping[str, Any]) -> None:
+    """Set the attributes of a group; raises ValueError for what is not plain JSON."""
+    group.update_attributes(json.loads(json.dumps(attributes, allow_nan=False)))
