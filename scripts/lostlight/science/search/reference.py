@@ -21,9 +21,7 @@ def shifted(plane: Floats, window: Window, dx: int, dy: int) -> Floats:
     return result
 
 
-def search_window(
-    psi: Floats, phi: Floats, dx: Ints, dy: Ints, window: Window, min_epochs: int, top: int
-) -> Peaks:
+def search_window(psi: Floats, phi: Floats, dx: Ints, dy: Ints, window: Window, min_epochs: int, top: int) -> Peaks:
     """Find the best paths through each pixel of a window.
 
     Sums are made in single precision, image after image, so that kernels can give the very same.

@@ -24,7 +24,7 @@ def search(
     phi: Floats,
     days: ArrayLike,
     velocities: ArrayLike,
-    rules: SearchRules = SearchRules(),
+    rules: SearchRules | None = None,
     *,
     backend: str = "numba",
     threads: int = 1,
@@ -69,13 +69,14 @@ def search_tables(
     phi: Floats,
     dx: Ints,
     dy: Ints,
-    rules: SearchRules = SearchRules(),
+    rules: SearchRules | None = None,
     *,
     backend: str = "numba",
     threads: int = 1,
     progress: Progress | None = None,
 ) -> Peaks:
     """Find the best of any paths, given in whole pixels; as `search`, with dx and dy int32 of shape (V, T)."""
+    rules = rules or SearchRules()
     _check(psi, phi, dx, dy, backend)
     margin = margin_of(dx, dy, rules)
     window = Window(-margin, -margin, (psi.shape[1] + 2 * margin, psi.shape[2] + 2 * margin))

@@ -1,0 +1,130 @@
+"""Candidates that no moving point makes: seen by half of the images alone, beside a hole, or not shaped like one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import fftconvolve
+
+from lostlight.science.search.curves import along, likelihood
+
+Doubles = NDArray[np.float64]
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+TESTS = {
+    "halves": "one half of the images does not show it",
+    "negatives": "a hole lies beside it",
+    "shape": "not the shape of a point",
+}
+"""The tests, and what is said of candidates that fail."""
+FAR_SIGMA = 4.0
+"""What deviates by less is noise."""
+HOLE = 0.5
+"""A hole at least this deep, relative to the candidate, is one."""
+WRONG_SHAPE = 0.15
+"""A mean deviation of the profile of less than this, relative to its height, is none."""
+
+
+@dataclass(frozen=True)
+class Vetting:
+    """Which tests are made."""
+
+    halves: bool = True
+    negatives: bool = True
+    shape: bool = True
+
+
+def vet(
+    psi: Floats, phi: Floats, x: NDArray[np.integer], y: NDArray[np.integer], keep: Bools, profile: Doubles,
+    rules: Vetting,
+) -> list[str]:  # fmt: skip
+    """Say of each candidate why it is none; empty where nothing speaks against it.
+
+    Parameters
+    ----------
+    psi, phi : float32, shape (T, H, W)
+    x, y : integer, shape (n, T)
+        Nearest pixels of each path on each image.
+    keep : bool, shape (n, T)
+        Images that count.
+    profile : float64, shape (S, S)
+        That of a point source, typical of the images.
+    rules : Vetting
+
+    Returns
+    -------
+    list of str, n long
+    """
+    if not len(x):
+        return []
+    expected = autocorrelation(profile)
+    half = len(expected) // 2
+    stamp = stamps(psi, phi, x, y, keep, half)
+    failed = {
+        "halves": rules.halves and lopsided(along(psi, x, y), along(phi, x, y), keep),
+        "negatives": rules.negatives and has_hole(stamp),
+        "shape": rules.shape and misshapen(stamp, expected),
+    }
+    said = {TESTS[name]: np.broadcast_to(which, len(x)) for name, which in failed.items()}
+    return ["; ".join(text for text, which in said.items() if which[i]) for i in range(len(x))]
+
+
+def autocorrelation(profile: Doubles) -> Doubles:
+    """Give how likelihoods go together that are some pixels apart, out to two FWHM: an odd square, 1 in its middle."""
+    whole = fftconvolve(profile, profile[::-1, ::-1])
+    whole /= whole.max()
+    c = len(whole) // 2
+    # Where it has fallen to a quarter is one FWHM of a Gaussian profile.
+    fwhm = max(int(np.argmax(whole[c, c:] < 1 / 4)), 2)
+    half = min(2 * fwhm, c)
+    return whole[c - half : c + half + 1, c - half : c + half + 1]
+
+
+def stamps(psi: Floats, phi: Floats, x: NDArray[np.integer], y: NDArray[np.integer], keep: Bools, half: int) -> Doubles:
+    """Add the surroundings of each path up, as signal to noise: float64, shape (n, 2 half + 1, 2 half + 1)."""
+    side = np.arange(-half, half + 1)
+    shape = (*x.shape, side.size, side.size)
+    px = np.broadcast_to(x[..., None, None] + side[None, :], shape)
+    py = np.broadcast_to(y[..., None, None] + side[:, None], shape)
+    evidence, weight = (np.einsum("nt,ntij->nij", keep.astype(np.float64), along(each, px, py)) for each in (psi, phi))
+    return np.divide(evidence, np.sqrt(weight), out=np.zeros(evidence.shape), where=weight > 0)
+
+
+def lopsided(psi: Floats, phi: Floats, keep: Bools) -> Bools:
+    """Tell whether a half of the images has much less than its part of the likelihood: of every second, of each end."""
+    order = np.cumsum(keep, axis=1) - 1
+    n = keep.sum(axis=1, keepdims=True)
+    whole, weights = likelihood(psi, phi, keep), np.where(keep, phi, 0)
+    result = np.zeros(len(psi), bool)
+    for part in (order % 2 == 0, order % 2 == 1, order < n // 2, order >= n // 2):
+        share = np.sqrt(np.where(part, weights, 0).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-30))
+        result |= likelihood(psi, phi, keep & part) < share * whole - FAR_SIGMA - HOLE * share * whole
+    return result
+
+
+def has_hole(stamp: Doubles) -> Bools:
+    """Tell whether a hole of its size lies beside it."""
+    peak = _peak(stamp)
+    return stamp.min(axis=(1, 2)) < -np.maximum(HOLE * peak, FAR_SIGMA + 1)
+
+
+def misshapen(stamp: Doubles, expected: Doubles) -> Bools:
+    """Tell whether a point source would have another profile, of which `expected` is the autocorrelation."""
+    half = len(expected) // 2
+    offset = np.hypot(*np.mgrid[-half : half + 1, -half : half + 1])
+    ring = (abs(offset - half / 2) <= 0.5).astype(np.float64)
+    ring /= ring.sum()
+    height = (ring * expected).sum()
+    # The mean of the ring less what the peak makes expect, and its variance, as noise goes together like the signal.
+    excess = (stamp * ring).sum(axis=(1, 2)) - height * _peak(stamp)
+    y, x = np.nonzero(ring)
+    apart = np.maximum(abs(y[:, None] - y), abs(x[:, None] - x)) <= half
+    lag = expected[np.clip(y[:, None] - y, -half, half) + half, np.clip(x[:, None] - x, -half, half) + half]
+    variance = ring[y, x] @ (lag * apart) @ ring[y, x] - height**2
+    return abs(excess) > np.maximum(FAR_SIGMA * np.sqrt(max(variance, 0)), WRONG_SHAPE * _peak(stamp))
+
+
+def _peak(stamp: Doubles) -> Doubles:
+    half = stamp.shape[1] // 2
+    return stamp[:, half, half]
