@@ -2,19 +2,24 @@
 
 import math
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
 from lostlight.core.errors import ConfigError
 from lostlight.science.inject.compiled import NORMAL, draw_round
 from lostlight.science.inject.compiled_slanted import draw_slanted
 from lostlight.science.inject.profile import FWHM, Floats, Profile, shared
 
-_STEP, _NARROWEST, _WIDEST = 0.6, 3.0, -4.2
-"""Of the logarithms of u in a Moffat profile: their spacing, and where they begin and end."""
+REACH = 5.2
+"""Standard deviations to which each Gaussian is drawn: 4e-7 of its light lies beyond."""
+_RATIO = 1.25
+"""Of the widths of neighbouring Gaussians in a Moffat profile."""
+_FIRM = 100.0
+"""How firmly the light of all is held to one, against a point of the profile."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,14 +64,14 @@ class Mixture(Profile):
 
     def draw(self, planes: NDArray[Any], x: Floats, y: Floats, flux: Floats, threads: int = 1) -> None:
         """Draw n sources, each on a plane of its own; see `Profile.draw`."""
-        table, reaches = NORMAL, _reach(self.weights) * self.widths + 0.5
+        table, reaches = NORMAL, REACH * self.widths
 
         def draw(part: slice) -> None:
             given = planes[part], x[part], y[part], flux[part], self.weights, self.widths
             if self.axis_ratio == 1:
-                draw_round(*given, reaches, table)
+                draw_round(*given, reaches + 0.5, table)
             else:
-                draw_slanted(*given, reaches - 0.5, *self._shape, *self._nodes, table)
+                draw_slanted(*given, reaches, *self._shape, *self._nodes, table)
 
         shared(draw, len(planes), threads)
 
@@ -118,9 +123,8 @@ def gaussian(fwhm_px: float) -> Mixture:
 def moffat(fwhm_px: float, beta: float) -> Mixture:
     """Make a Moffat profile, (1 + r^2 / alpha^2)^-beta, as a sum of Gaussians.
 
-    Its light is that of Gaussians of variance alpha^2 / 2u, where u follows the gamma distribution of shape beta - 1;
-    the integral over log u is a plain sum, and what lies beyond the widest is given to the widest. It agrees to 1e-4 of
-    the peak.
+    The sum agrees to 1e-4 of the peak, for a beta below 1.8 to 2e-4; far out, where the profile itself is fainter than
+    that, it ends sooner.
 
     Parameters
     ----------
@@ -172,15 +176,19 @@ def _check(fwhm_px: float) -> None:
         raise ConfigError(f"width of a profile is {fwhm_px} px", "give a positive full width at half maximum")
 
 
-def _reach(weights: Floats) -> float:
-    """Give how many standard deviations each Gaussian is drawn to."""
-    return 5.2 if len(weights) == 1 else 5.0
-
-
+@cache
 def _mixture(beta: float) -> tuple[Floats, Floats]:
-    """Give weights and widths, in alpha, of the Gaussians that make up a Moffat profile."""
-    v = np.arange(_NARROWEST, _WIDEST, -_STEP)
-    weights = _STEP * np.exp((beta - 1) * v - np.exp(v)) / math.gamma(beta - 1)
-    weights[-1] += 1 - weights.sum()
+    """Give weights and widths, in alpha, of the Gaussians that make up a Moffat profile.
+
+    The widest is half the radius at which the profile is 1e-4 of its peak; weights are fitted by least squares, none
+    of them below zero, so that the sum of all is one.
+    """
+    widest = math.sqrt(1e4 ** (1 / beta) - 1) / 2
+    narrowest = 0.43 / math.sqrt(beta)
+    widths = np.geomspace(narrowest, widest, round(math.log(widest / narrowest) / math.log(_RATIO)) + 1)
+    radii = np.concatenate([np.linspace(0, 3, 61), np.geomspace(3.1, 6 * widest, 60)])[:, None]
+    peaks = 1 / (2 * (beta - 1) * widths**2)
+    shapes = np.vstack([peaks * np.exp(-(radii**2) / (2 * widths**2)), np.full_like(widths, _FIRM)])
+    weights, _ = nnls(shapes, np.append((1 + radii[:, 0] ** 2) ** -beta, _FIRM))
     kept = weights > 1e-7
-    return weights[kept] / weights[kept].sum(), np.exp(-v[kept] / 2) / math.sqrt(2)
+    return weights[kept] / weights[kept].sum(), widths[kept]
