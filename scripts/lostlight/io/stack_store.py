@@ -25,8 +25,6 @@ NUMBERS = ("mjd_mid", "exptime_s", "sigma_adu", "gain_e_adu", "zero_mag", "scale
 """Numbers of each image; NaN where unknown."""
 PLANES = {"science": "float32", "variance": "float32", "bad": "uint32"}
 
-_CHUNK_PX = 128
-_SHARD_PX = 2048
 _AXES = ("image", "y", "x")
 
 
@@ -36,8 +34,7 @@ class StackWriter:
     def __init__(self, group: zarr.Group, shape: tuple[int, int, int]) -> None:
         self.shape = shape
         self._group = group
-        chunk = (1, *(min(_CHUNK_PX, side) for side in shape[1:]))
-        shard = (1, *(min(-(-side // part) * part, _SHARD_PX) for side, part in zip(shape[1:], chunk[1:], strict=True)))
+        chunk, shard = ((1, *sides) for sides in zarr_files.tiles(shape[1:]))
         fills = {"science": np.nan, "variance": np.nan, "bad": 0}
         self._planes = {
             name: zarr_files.add(group, name, shape, dtype, fills[name], chunks=chunk, shards=shard, dimensions=_AXES)

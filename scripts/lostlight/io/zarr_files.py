@@ -17,6 +17,7 @@ from lostlight.core.errors import ConfigError, ContractError
 from lostlight.io.packed import PackedStore, pack
 
 PACKED = ".zip"
+_CHUNK_PX, _SHARD_PX = 128, 2048
 CODEC = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle")
 
 
@@ -93,6 +94,13 @@ def add(
         dimension_names=dimensions,
         config={"write_empty_chunks": False},
     )
+
+
+def tiles(shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Give the sides of the chunks and shards of an image: small ones, of which many are kept together."""
+    chunk = tuple(min(_CHUNK_PX, side) for side in shape)
+    shard = tuple(min(-(-side // part) * part, _SHARD_PX) for side, part in zip(shape, chunk, strict=True))
+    return chunk, shard
 
 
 def describe(group: zarr.Group, attributes: Mapping[str, Any]) -> None:
