@@ -75,12 +75,12 @@ def correlations(profile: FloatArray) -> FloatArray:
     ndarray, (2, 3), float64
         For steps (dy, dx): dy 0 or 1 (rows), dx -1, 0 or 1 (columns).
     """
-    wide = np.pad(profile, 1)
-    whole = (profile**2).sum()
-    return np.array([
-        [(profile * wide[1 + dy : 1 + dy + len(profile), 1 + dx : 1 + dx + len(profile)]).sum() / whole for dx in (-1, 0, 1)]
-        for dy in (0, 1)
-    ])  # fmt: skip
+    wide, side = np.pad(profile, 1), len(profile)
+
+    def lag(dy: int, dx: int) -> float:
+        return float((profile * wide[1 + dy : 1 + dy + side, 1 + dx : 1 + dx + side]).sum() / (profile**2).sum())
+
+    return np.array([[lag(dy, dx) for dx in (-1, 0, 1)] for dy in (0, 1)])
 
 
 def _gain(weights: FloatArray, lags: FloatArray) -> FloatArray:
