@@ -278,10 +278,15 @@ def _best_of(ground: Ground, outcome: Outcome, table: Table, radius: float) -> O
     # A candidate that would be there without it is another's.
     is_its_own = outcome.lh_planted >= 0.5 * row["lh"]
     return replace(
-        outcome, lh_found=float(row["lh"]), is_candidate=bool(is_its_own), is_vetted_out=bool(is_its_own and not kept.size),
-        is_near=bool(is_its_own and kept.size), offset_px=float(far[i]), radius_px=float(radii[i]),
+        outcome,
+        lh_found=float(row["lh"]),
+        is_candidate=bool(is_its_own),
+        is_vetted_out=bool(is_its_own and not kept.size),
+        is_near=bool(is_its_own and kept.size),
+        offset_px=float(far[i]),
+        radius_px=float(radii[i]),
         found=_measured(row, x[i], y[i]),
-    )  # fmt: skip
+    )
 
 
 def _measured(row: Table.Row, x: float, y: float) -> dict[str, float]:

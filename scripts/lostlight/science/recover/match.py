@@ -60,7 +60,7 @@ def match(
         return none
     radius = np.broadcast_to(np.asarray(radius_px, float), m)
     density = np.broadcast_to(np.asarray(false_per_px4, float), m)
-    chance = -np.expm1(-density * (np.pi * radius**2) ** 2)
+    chance = by_chance(density, radius)
     order = np.argsort(-np.asarray(likelihood, float), kind="stable")
     for j, near in _near(planted, candidates, radius, order[chance[order] <= max_chance]):
         free = [(far, i) for i, far in near if none.candidate[i] < 0]
@@ -68,6 +68,12 @@ def match(
             far, i = min(free)
             none.candidate[i], none.offset_px[i], none.chance[i] = j, far, chance[j]
     return none
+
+
+def by_chance(false_per_px4: ArrayLike, radius_px: ArrayLike) -> FloatArray:
+    """Probability that a false candidate lies within a radius of a source, at the first image and at the last."""
+    area = np.pi * np.square(np.asarray(radius_px, float))
+    return -np.expm1(-np.asarray(false_per_px4, float) * area**2)
 
 
 def _near(planted: FloatArray, candidates: FloatArray, radius: FloatArray, order: IntArray):
