@@ -26,7 +26,7 @@ _GAUSSIAN_BETA = 100.0
 """Moffat's profile with this exponent is a Gaussian to half a percent of its peak."""
 _BETA_RANGE = 1.8, 6.0
 _HALF_FWHM = 3.5
-_SKY_SIGMA = 0.2
+_SKY_SIGMA = 0.5
 """How far the sky under a star may be off, in units of the noise of a pixel."""
 _CLIP, _CLIP_ROUNDS = 2.5, 5
 _FLOOR = 0.005
