@@ -1,7 +1,7 @@
 """Sources drawn from populations and put where they are to be seen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,7 @@ from lostlight.science.motion.geometry import aspect, rate_and_pa, rate_componen
 from lostlight.science.population.classes import CLASSES, MIXTURES, RESTING, Class, Kinematic, Population
 from lostlight.science.population.laws import choose
 from lostlight.science.population.legacy import LEGACY, draw_legacy
+from lostlight.science.population.phase import absolute_mag, phase_slopes
 from lostlight.science.population.place import elements, place_bound, place_visitor
 from lostlight.science.population.sight import Sight, apparent_rates, sight
 from lostlight.vocab.movers import NEGATIVES, SAMPLE_TYPES, STILL
@@ -37,6 +38,8 @@ class Draws:
         How the source is seen.
     rate_ra_arcsec_h, rate_dec_arcsec_h, rate_arcsec_h, pa_deg : float64
         Motion on the sky: to the east (with cos dec), to the north, size, direction east of north.
+    h_mag : float64
+        Absolute magnitude; NaN until `Draws.at_mags` is told how bright they are.
     weight : float64
         How many bodies of the population a draw stands for, relative to one far away on the ecliptic.
     """
@@ -57,6 +60,7 @@ class Draws:
     rate_dec_arcsec_h: FloatArray
     rate_arcsec_h: FloatArray
     pa_deg: FloatArray
+    h_mag: FloatArray
     weight: FloatArray
 
     def __len__(self) -> int:
@@ -69,6 +73,11 @@ class Draws:
     def only(self, which: NDArray[np.generic]) -> "Draws":
         """Give some of them, by number or by truth."""
         return Draws(self.sample_type, **{name: values[which] for name, values in self.columns().items()})
+
+    def at_mags(self, mag: ArrayLike) -> "Draws":
+        """Fill in the absolute magnitudes that make them as bright as `mag` (n,) where they are."""
+        slopes = phase_slopes(self.subclass)
+        return replace(self, h_mag=absolute_mag(mag, self.r_helio_au, self.delta_au, self.phase_deg, slopes))
 
 
 def draw(

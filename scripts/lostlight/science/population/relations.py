@@ -131,7 +131,7 @@ def flux_for_stack_snr(
     ----------
     rho : array_like, shape (n,)
         Signal to noise of all images together.
-    sigma, n_eff, gain, photons : array_like, shape (T,)
+    sigma, n_eff, gain, photons : array_like, shape (T,) or (n, T)
         Of each image, as in `sigma_flux`.
     scale : array_like, shape (T,)
         Factor that brings fluxes of an image to the scale of the first: the flux on image t is flux / scale[t].
@@ -147,7 +147,7 @@ def flux_for_stack_snr(
     )
     relative = 1 / np.asarray(scale, float)
     noise = np.asarray(n_eff, float) * np.square(sigma)
-    flux = rho / math.sqrt(float(np.sum(relative**2 / noise)))
+    flux = rho / np.sqrt(np.sum(relative**2 / noise, axis=-1))
     if not np.any(per_flux):
         return flux
     # rho^2 is convex in the flux: the first step of Newton overshoots, all others come down to the root
