@@ -13,6 +13,7 @@ FloatArray = NDArray[np.float64]
 
 _HOURS_PER_DAY = 24
 _HALF_PX = 0.5
+_SIP_PX, _SIP_STEPS = 1e-8, 60
 
 
 def project(wcs: Sequence[WCS | None], ra_deg: ArrayLike, dec_deg: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -63,7 +64,7 @@ def to_pixels(wcs: WCS, ra_deg: ArrayLike, dec_deg: ArrayLike) -> tuple[FloatArr
     if not ra.size:
         return np.empty(ra.shape), np.empty(ra.shape)
     try:
-        x, y = wcs.all_world2pix(ra, dec, 0, ra_dec_order=True)
+        x, y = wcs.all_world2pix(ra, dec, 0, ra_dec_order=True, tolerance=_SIP_PX, maxiter=_SIP_STEPS)
     except NoConvergence as failed:
         x, y = np.asarray(failed.best_solution, np.float64).T
         lost = [part for part in (failed.divergent, failed.slow_conv) if part is not None]
