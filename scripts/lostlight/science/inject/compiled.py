@@ -37,6 +37,8 @@ def normal_table() -> Floats:
 
 
 NORMAL = normal_table()
+REACH = 5.2
+"""Standard deviations to which a Gaussian is drawn: 4e-7 of its light lies beyond."""
 
 
 @compiled
@@ -55,38 +57,43 @@ def shares(first: int, centre: float, width: float, table: np.ndarray, edges: np
 
 @compiled
 def span(centre: float, reach: float, size: int) -> tuple[int, int]:
-    """Give the first pixel that light reaches, and the one after the last, of `size`."""
-    first = max(math.floor(min(max(centre - reach, -1.0), size + 1.0)), 0)
-    return first, min(math.floor(min(max(centre + reach, -1.0), size + 1.0)) + 1, size)
+    """Give the first pixel that light reaches, and the one after the last, of `size`; none where it is not finite."""
+    if not math.isfinite(centre):
+        return 0, 0
+    first = math.floor(min(max(centre - reach, -1.0), size + 1.0) + 0.5)
+    last = math.floor(min(max(centre + reach, -1.0), size + 1.0) + 0.5)
+    return max(first, 0), min(last + 1, size)
 
 
 @compiled
-def box_of(x: np.ndarray, y: np.ndarray, reach_x: float, reach_y: float, height: int, width: int) -> tuple:
-    """Give the rows and columns that the light of all nodes of a source reaches: y0, y1, x0, x1."""
-    y0, y1, x0, x1 = height, 0, width, 0
+def unload(page: np.ndarray, x: np.ndarray, y: np.ndarray, reach_x: float, reach_y: float, plane: np.ndarray) -> None:
+    """Round the light on a page and move it to a plane, where the nodes of a source can have left any."""
+    top, bottom, left, right = page.shape[0], 0, page.shape[1], 0
     for k in range(x.size):
-        if math.isfinite(x[k]) and math.isfinite(y[k]):
-            a, b = span(y[k], reach_y, height)
-            c, d = span(x[k], reach_x, width)
-            if a < b and c < d:
-                y0, y1, x0, x1 = min(y0, a), max(y1, b), min(x0, c), max(x1, d)
-    return y0, y1, x0, x1
+        y0, y1 = span(y[k], reach_y, page.shape[0])
+        x0, x1 = span(x[k], reach_x, page.shape[1])
+        if y0 < y1 and x0 < x1:
+            top, bottom, left, right = min(top, y0), max(bottom, y1), min(left, x0), max(right, x1)
+    for i in range(top, bottom):
+        for j in range(left, right):
+            plane[i, j] = page[i, j]
+            page[i, j] = 0.0
 
 
 @compiled
 def add_round(
-    light: np.ndarray, x: float, y: float, flux: float, width: float, reach: float, table: np.ndarray, work: np.ndarray
+    page: np.ndarray, x: float, y: float, flux: float, width: float, table: np.ndarray, work: np.ndarray
 ) -> None:
-    """Add a round Gaussian to `light`, (ny, nx); `work` is (3, more than its longer side)."""
-    y0, y1 = span(y, reach, light.shape[0])
-    x0, x1 = span(x, reach, light.shape[1])
+    """Add a round Gaussian to a page; `work` is (3, more than its longer side)."""
+    y0, y1 = span(y, REACH * width, page.shape[0])
+    x0, x1 = span(x, REACH * width, page.shape[1])
     if y0 >= y1 or x0 >= x1:
         return
     rows, columns = work[0, : y1 - y0], work[1, : x1 - x0]
     shares(y0, y, width, table, work[2], rows)
     shares(x0, x, width, table, work[2], columns)
-    for i in range(y1 - y0):
-        share, line = flux * rows[i], light[y0 + i, x0:x1]
+    for i in range(y0, y1):
+        share, line = flux * rows[i - y0], page[i, x0:x1]
         for j in range(x1 - x0):
             line[j] += share * columns[j]
 
@@ -99,26 +106,13 @@ def draw_round(
     flux: np.ndarray,
     weights: np.ndarray,
     widths: np.ndarray,
-    reaches: np.ndarray,
     table: np.ndarray,
 ) -> None:
     """Draw each source, a mixture of round Gaussians at its nodes, on a plane of its own that was empty."""
-    n, height, width = planes.shape
-    work, page = np.empty((3, max(height, width) + 1)), np.empty(height * width)
-    farthest = reaches.max()
-    for s in range(n):
-        y0, y1, x0, x1 = box_of(x[s], y[s], farthest, farthest, height, width)
-        if y0 >= y1 or x0 >= x1:
-            continue
-        light = page[: (y1 - y0) * (x1 - x0)].reshape(y1 - y0, x1 - x0)
-        light[:] = 0.0
+    page, reach = np.zeros(planes.shape[1:]), REACH * widths.max()
+    work = np.empty((3, max(page.shape) + 1))
+    for s in range(planes.shape[0]):
         for k in range(x.shape[1]):
-            if math.isfinite(x[s, k]) and math.isfinite(y[s, k]):
-                for m in range(weights.size):
-                    add_round(
-                        light, x[s, k] - x0, y[s, k] - y0, flux[s, k] * weights[m], widths[m], reaches[m], table, work
-                    )
-        plane = planes[s]
-        for i in range(y1 - y0):
-            for j in range(x1 - x0):
-                plane[y0 + i, x0 + j] = light[i, j]
+            for m in range(weights.size):
+                add_round(page, x[s, k], y[s, k], flux[s, k] * weights[m], widths[m], table, work)
+        unload(page, x[s], y[s], reach, reach, planes[s])

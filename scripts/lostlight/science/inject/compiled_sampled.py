@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from lostlight.science.inject.compiled import box_of, compiled, span
+from lostlight.science.inject.compiled import compiled, span, unload
 
 
 @compiled
@@ -59,30 +59,21 @@ def draw_sampled(
 ) -> None:
     """Draw each source, a tabulated profile at its nodes, on a plane of its own that was empty.
 
-    Each is of unit sum on the plane without edges, whatever its place within a pixel.
+    Each is of unit sum on a plane without edges, whatever its place within a pixel.
     """
-    n, height, width = planes.shape
     half_y, half_x = math.ceil(spline.shape[0] // 2 * step) + 1, math.ceil(spline.shape[1] // 2 * step) + 1
     size = max(2 * half_y, 2 * half_x) + 1
     starts, weights = np.empty((2, size), np.int64), np.empty((2, size, 4))
-    stamp, page = np.empty((2 * half_y + 1, 2 * half_x + 1)), np.empty(height * width)
-    for s in range(n):
-        y0, y1, x0, x1 = box_of(x[s], y[s], half_x + 1.0, half_y + 1.0, height, width)
-        if y0 >= y1 or x0 >= x1:
-            continue
-        light = page[: (y1 - y0) * (x1 - x0)].reshape(y1 - y0, x1 - x0)
-        light[:] = 0.0
+    stamp, page = np.empty((2 * half_y + 1, 2 * half_x + 1)), np.zeros(planes.shape[1:])
+    for s in range(planes.shape[0]):
         for k in range(x.shape[1]):
-            if not (math.isfinite(x[s, k]) and math.isfinite(y[s, k])):
+            y0, y1 = span(y[s, k], half_y, page.shape[0])
+            x0, x1 = span(x[s, k], half_x, page.shape[1])
+            if y0 >= y1 or x0 >= x1:
                 continue
-            left, low = math.floor(x[s, k] + 0.5) - half_x, math.floor(y[s, k] + 0.5) - half_y
+            low, left = math.floor(y[s, k] + 0.5) - half_y, math.floor(x[s, k] + 0.5) - half_x
             total = look_up(x[s, k], y[s, k], left, low, spline, step, stamp, starts, weights)
-            a, b = span(low + half_y, half_y, height)
-            c, d = span(left + half_x, half_x, width)
-            for i in range(a, b):
-                for j in range(c, d):
-                    light[i - y0, j - x0] += flux[s, k] / total * stamp[i - low, j - left]
-        plane = planes[s]
-        for i in range(y1 - y0):
-            for j in range(x1 - x0):
-                plane[y0 + i, x0 + j] = light[i, j]
+            for i in range(y0, y1):
+                for j in range(x0, x1):
+                    page[i, j] += flux[s, k] / total * stamp[i - low, j - left]
+        unload(page, x[s], y[s], half_x, half_y, planes[s])

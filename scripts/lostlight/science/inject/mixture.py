@@ -14,8 +14,6 @@ from lostlight.science.inject.compiled import NORMAL, draw_round
 from lostlight.science.inject.compiled_slanted import draw_slanted
 from lostlight.science.inject.profile import FWHM, Floats, Profile, shared
 
-REACH = 5.2
-"""Standard deviations to which each Gaussian is drawn: 4e-7 of its light lies beyond."""
 _RATIO = 1.25
 """Of the widths of neighbouring Gaussians in a Moffat profile."""
 _FIRM = 100.0
@@ -64,14 +62,13 @@ class Mixture(Profile):
 
     def draw(self, planes: NDArray[Any], x: Floats, y: Floats, flux: Floats, threads: int = 1) -> None:
         """Draw n sources, each on a plane of its own; see `Profile.draw`."""
-        table, reaches = NORMAL, REACH * self.widths
 
         def draw(part: slice) -> None:
             given = planes[part], x[part], y[part], flux[part], self.weights, self.widths
             if self.axis_ratio == 1:
-                draw_round(*given, reaches + 0.5, table)
+                draw_round(*given, NORMAL)
             else:
-                draw_slanted(*given, reaches, *self._shape, *self._nodes, table)
+                draw_slanted(*given, self._shape, self._heights, NORMAL)
 
         shared(draw, len(planes), threads)
 
@@ -90,11 +87,10 @@ class Mixture(Profile):
         return math.sqrt(xx), math.sqrt(yy), 1 / math.sqrt(yy), xy / yy
 
     @cached_property
-    def _nodes(self) -> tuple[Floats, Floats]:
-        """Heights within a row at which an ellipse is taken, in pixels from its middle, and their weights."""
+    def _heights(self) -> Floats:
+        """Heights within a row at which an ellipse is taken, in pixels from its middle, and their weights; (2, Q)."""
         narrowest = float(self.widths[self.weights > 1e-3].min()) * math.sqrt(self.axis_ratio)
-        nodes, weights = np.polynomial.legendre.leggauss(3 if narrowest > 0.9 else 5 if narrowest > 0.45 else 9)
-        return nodes / 2, weights / 2
+        return np.array(np.polynomial.legendre.leggauss(3 if narrowest > 0.9 else 5 if narrowest > 0.45 else 9)) / 2
 
     def _beyond(self, half: float) -> float:
         """Give the light beyond a square of this half-width, or a little more."""
