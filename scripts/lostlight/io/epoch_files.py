@@ -1,9 +1,10 @@
 """Images of one field as files, of whatever layout: which they are, and the planes and facts of each.
 
 Read are files of one image with or without mask and noise (kbmod's of four HDUs, calibrated frames, plain FITS), sets
-of three files whose names tell image, weight and mask (DECam's ooi, oow, ood), and kbmod's WorkUnits.
+of three files whose names tell image, weight and mask (DECam's ooi, oow, ood), kbmod's WorkUnits, and stores of stacks.
 """
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from astropy.io.fits import Header
 from numpy.typing import NDArray
 
 from lostlight.core.errors import BadImage, ConfigError
-from lostlight.io import epoch_header, epoch_planes, frame_list, workunit
+from lostlight.io import epoch_header, epoch_places, epoch_planes, frame_files, frame_list, stack_store, workunit
 from lostlight.io.epoch_header import Exposure
 from lostlight.io.epoch_places import Choice, NoChoice
 from lostlight.io.epoch_planes import Planes
@@ -22,6 +23,7 @@ from lostlight.vocab.bits import STACK_BAD, stack
 
 _TRIPLE = re.compile(r"_oo([iwd])_")
 _ROLES = {"i": "science", "w": "noise", "d": "mask"}
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,9 @@ class EpochFile:
     paths : mapping of str to Path
         Files by role: `science`, and of sets of three `noise` and `mask`.
     layout : str
-        image, triple or workunit.
+        image, triple, workunit or store.
     number : int
-        Of the image in a WorkUnit.
+        Of the image in a WorkUnit or store.
     """
 
     id: str
@@ -87,7 +89,9 @@ class Image:
 
 
 def listed(source: Path, n_images: int | None = None) -> tuple[EpochFile, ...]:
-    """List the images of a folder (not of its subfolders), of a table with a column path, or of one file.
+    """List the images of a folder (not of its subfolders), of a table with a column path, of a WorkUnit or a store.
+
+    A WorkUnit in a folder of images is a stack of its own, and left out.
 
     Parameters
     ----------
@@ -100,23 +104,28 @@ def listed(source: Path, n_images: int | None = None) -> tuple[EpochFile, ...]:
     ConfigError
         If there are none, or fewer than asked for.
     BadImage
-        If a part of a set of three is missing.
+        If a part of a set of three, or a shard of a WorkUnit, is missing.
     """
     if not source.exists():
         raise ConfigError(f"{source} does not exist", hint="name a folder of images, a table of them, or a WorkUnit")
-    files = _files(source)
-    found = (*_triples(files), *(image for path in files if not _TRIPLE.search(path.name) for image in _images(path)))
-    ordered = tuple(sorted(found, key=lambda image: (image.id, image.number)))
-    if not ordered:
+    images = _of_store(source) if stack_store.is_store(source) else _of_files(source)
+    if not images:
         raise ConfigError(f"{source.name} holds no image", hint=f"put files ({', '.join(frame_list.SUFFIXES)}) there")
-    if n_images is not None and len(ordered) < n_images:
+    if n_images is not None and len(images) < n_images:
         raise ConfigError(
-            f"{n_images} images are asked for, but {source.name} holds {len(ordered)}",
+            f"{n_images} images are asked for, but {source.name} holds {len(images)}",
             hint="ask for fewer, or add files",
             asked=n_images,
-            found=len(ordered),
+            found=len(images),
         )
-    return ordered[:n_images]
+    return tuple(images[:n_images])
+
+
+def filter_of(image: EpochFile) -> str:
+    """Read the filter of an image, and no pixels; empty where its header does not tell."""
+    with frame_files.opened(image.paths["science"]) as hdus:
+        number = next((number for number, hdu in enumerate(hdus) if epoch_places.is_plane(hdu)), 0)
+        return epoch_header.filter_name(frame_files.inherited(hdus, number))
 
 
 def read(image: EpochFile, choice: Choice | None = None) -> Image:
@@ -139,6 +148,8 @@ def read(image: EpochFile, choice: Choice | None = None) -> Image:
         If no card holds its time.
     """
     said = choice or NoChoice()
+    if image.layout == "store":
+        return _stored(image)
     if image.layout == "workunit":
         planes = workunit.read_image(image.paths["science"], image.number)
     elif image.layout == "triple":
@@ -177,20 +188,58 @@ def _finished(image: EpochFile, planes: Planes, choice: Choice) -> Image:
     )
 
 
-def _files(source: Path) -> list[Path]:
+def _of_files(source: Path) -> list[EpochFile]:
     if source.is_file():
-        found = frame_list.listed(source)
-        return [found.folder / path for path, _ in found.rows]
-    return sorted(path for path in source.iterdir() if path.is_file() and frame_list.is_frame(path.name))
+        rows = frame_list.listed(source)
+        files = [rows.folder / path for path, _ in rows.rows]
+    else:
+        files = sorted(path for path in source.iterdir() if path.is_file() and frame_list.is_frame(path.name))
+    units = {path: parts for path in files if (parts := workunit.parts(path))}
+    shards = {part for parts in units.values() for part in parts}
+    single = [path for path in files if path not in units and path not in shards]
+    if not single and len(units) == 1:
+        return _of_workunit(*next(iter(units.items())))
+    if units and not single:
+        raise ConfigError(f"{source.name} holds {len(units)} WorkUnits", hint="name one of them")
+    for path in units:
+        _LOG.warning("%s is a WorkUnit, a stack of its own, and left out of %s", path.name, source.name)
+    plain = [
+        EpochFile(frame_list.stem(path.name), {"science": path}) for path in single if not _TRIPLE.search(path.name)
+    ]
+    return sorted([*plain, *_triples(single)], key=lambda image: image.id)
 
 
-def _images(path: Path) -> Sequence[EpochFile]:
-    stem, n_images = frame_list.stem(path.name), workunit.n_images(path)
-    if n_images:
-        digits = len(str(n_images - 1))
-        paths = {"science": path}
-        return [EpochFile(f"{stem}-{number:0{digits}d}", paths, "workunit", number) for number in range(n_images)]
-    return [EpochFile(stem, {"science": path})]
+def _of_workunit(path: Path, parts: Sequence[Path]) -> list[EpochFile]:
+    stem, digits = frame_list.stem(path.name), len(str(len(parts) - 1))
+    return [
+        EpochFile(f"{stem}-{number:0{digits}d}", {"science": part}, "workunit", number)
+        for number, part in enumerate(parts)
+    ]
+
+
+def _of_store(path: Path) -> list[EpochFile]:
+    records = stack_store.open_store(path).images
+    return [EpochFile(str(record["id"]), {"science": path}, "store", k) for k, record in enumerate(records)]
+
+
+def _stored(image: EpochFile) -> Image:
+    """Read an image of a store of stacks."""
+    store, number = stack_store.open_store(image.paths["science"]), image.number
+    numbers = {name: float(values[number]) for name, values in store.numbers.items()}
+    record = store.images[number]
+    variance = store.read("variance", number)
+    return Image(
+        id=image.id,
+        science=store.read("science", number),
+        variance=None if np.isnan(variance).all() else variance,
+        bad=store.read("bad", number),
+        header=Header(),
+        wcs=str(record.get("wcs", "")),
+        exposure=Exposure(numbers["mjd_mid"], "mid", numbers["exptime_s"]),
+        gain_e_adu=numbers["gain_e_adu"],
+        zero_mag=numbers["zero_mag"],
+        filter=str(record.get("filter", "")),
+    )
 
 
 def _triples(files: Sequence[Path]) -> list[EpochFile]:

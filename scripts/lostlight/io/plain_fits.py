@@ -1,6 +1,7 @@
 """Uncompressed images to FITS with checksums, in one pass over the pixels and without a copy of the file in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,13 +20,13 @@ _UNSET = "0" * 16
 _PUNCTUATION = frozenset([*range(0x3A, 0x41), *range(0x5B, 0x61)])
 
 
-def write(path: Path, hdus: Sequence[fits.PrimaryHDU | fits.ImageHDU], tables: Sequence[bytes] = ()) -> None:
+def write(path: Path, hdus: Iterable[fits.PrimaryHDU | fits.ImageHDU], tables: Sequence[bytes] = ()) -> None:
     """Write images with CHECKSUM and DATASUM that do not depend on the clock, whole or not at all.
 
     Parameters
     ----------
-    hdus : sequence of HDU
-        The first a primary one; their cards DATE are dropped.
+    hdus : iterable of HDU
+        The first a primary one; their cards DATE are dropped. They may be made one by one.
     tables : sequence of bytes
         Tables that follow, as `bintable.table` makes them.
 
@@ -34,11 +35,12 @@ def write(path: Path, hdus: Sequence[fits.PrimaryHDU | fits.ImageHDU], tables: S
     OSError
         If the disk is full: each write tells, which those of astropy do not.
     """
-    if len(hdus) > 1 or tables:
-        first = hdus[0].header
-        first.set("EXTEND", True, after=f"NAXIS{first['NAXIS'] or ''}")
+    rest = iter(hdus)
+    primary, second = next(rest), next(rest, None)
+    if second is not None or tables:
+        primary.header.set("EXTEND", True, after=f"NAXIS{primary.header['NAXIS'] or ''}")
     with atomic.replacing(path) as staging, staging.open("wb") as stream:
-        for hdu in hdus:
+        for hdu in chain([primary], [] if second is None else [second], rest):
             _write(stream, hdu)
         for table in tables:
             stream.write(table)

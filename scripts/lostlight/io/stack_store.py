@@ -164,6 +164,11 @@ class Stack:
         return np.asarray(self._group[place][...]) if place in self._group else None
 
 
+def is_store(path: Path) -> bool:
+    """Say whether there is a store, of whatever schema, at a path, by its name and its files."""
+    return path.name.endswith(".zarr.zip") or (path / "zarr.json").is_file()
+
+
 def open_store(path: Path) -> Stack:
     """Open a store, a folder or packed, to read.
 

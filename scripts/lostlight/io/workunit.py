@@ -1,35 +1,60 @@
 """WorkUnits, the files of kbmod: all images of a stack in one FITS file, with variance, mask and PSF of each.
 
 Primary header: NUMIMG. For each image i the HDUs SCI_i, VAR_i, MSK_i (above zero where a pixel must not be used) and
-PSF_i; its MJD (the middle of the exposure) in SCI_i; its WCS there or, as JSON, in the table IMG_META.
+PSF_i; its MJD (the middle of the exposure) in SCI_i; its WCS there or, as JSON, in the table IMG_META. In shards the
+HDUs of image i are in a file of their own, `i_<name>`, beside the one with the tables.
 """
 
 import gzip
 import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 from astropy.io.fits import Header
+from numpy.typing import NDArray
 
 from lostlight.core.errors import BadImage
-from lostlight.io import epoch_places, frame_files
+from lostlight.io import bintable, epoch_places, frame_files, plain_fits
 from lostlight.io.epoch_planes import Planes, whole_numbers
 
-_WCS_COLUMNS = ("_WCSSTR_per_image_wcs", "per_image_wcs")
+_WCS_COLUMN = "_WCSSTR_per_image_wcs"
+_CONFIG = {"num_obs": "3"}
 
 
-def n_images(path: Path) -> int:
-    """Count the images of a WorkUnit; 0 of any other file."""
-    try:
-        with gzip.open(path) if frame_files.is_gzip(path) else path.open("rb") as stream:
-            if stream.read(6) != b"SIMPLE":
-                return 0
-            stream.seek(0)
-            number = Header.fromfile(stream).get("NUMIMG", 0)
-    except (OSError, EOFError, ValueError):
-        return 0  # damage is told by whoever reads it
-    return number if isinstance(number, int) and number > 0 else 0
+@dataclass(frozen=True, eq=False)
+class WorkImage:
+    """An image to be written: pixels (ny, nx) and their variance, where they are bad, its PSF, time and sky.
+
+    `mjd_mid` is the middle of the exposure (UTC), `psf` has odd sides and unit sum, `wcs` is text as of `wcs_text`.
+    """
+
+    science: NDArray[np.float32]
+    variance: NDArray[np.float32]
+    is_bad: NDArray[np.bool_]
+    psf: NDArray[np.float64]
+    mjd_mid: float
+    wcs: str = ""
+
+
+def parts(path: Path) -> list[Path]:
+    """Give the file of each image of a WorkUnit; none of any other file.
+
+    Raises
+    ------
+    BadImage
+        If a shard is missing.
+    """
+    shards = [path.with_name(f"{number}_{path.name}") for number in range(_n_images(path))]
+    if not shards or not shards[0].exists():
+        return [path] * len(shards)
+    missing = [shard.name for shard in shards if not shard.exists()]
+    if missing:
+        raise BadImage(f"{path.name} lacks its shard {missing[0]}", hint="copy it beside the others", file=path.name)
+    return shards
 
 
 def read_image(path: Path, number: int) -> Planes:
@@ -57,13 +82,55 @@ def read_image(path: Path, number: int) -> Planes:
         )
 
 
+def write(path: Path, images: Iterable[WorkImage], n_images: int, config: Mapping[str, str] = _CONFIG) -> None:
+    """Write a WorkUnit, whole or not at all; equal images give equal bytes.
+
+    Parameters
+    ----------
+    path : Path
+    images : iterable of WorkImage
+        They may be made one by one: one at a time is held.
+    n_images : int
+    config : mapping of str to str
+        Settings of a search by kbmod, as YAML.
+    """
+    settings = [bintable.Field(name, np.array([value])) for name, value in config.items()]
+    plain_fits.write(path, _hdus(images, n_images), [bintable.table(settings, {"EXTNAME": "KBMOD_CONFIG"})])
+
+
+def _hdus(images: Iterable[WorkImage], n_images: int) -> Iterator[fits.PrimaryHDU | fits.ImageHDU]:
+    yield fits.PrimaryHDU(header=Header({"NUMIMG": n_images, "NCON": n_images, "REPRJCTD": False}))
+    for number, image in enumerate(images):
+        cards = Header.fromstring(image.wcs, sep="\n") if image.wcs else Header()
+        for axis in ("NAXIS1", "NAXIS2"):
+            cards.remove(axis, ignore_missing=True)
+        cards["MJD"] = (image.mjd_mid, "[d] middle of the exposure, UTC")
+        cards["NIND"], cards["IND_0"] = 1, number
+        yield fits.ImageHDU(image.science, cards, name=f"SCI_{number}")
+        yield fits.ImageHDU(image.variance, name=f"VAR_{number}")
+        yield fits.ImageHDU(image.is_bad.astype(np.uint8), name=f"MSK_{number}")
+        yield fits.ImageHDU(image.psf.astype(np.float32), name=f"PSF_{number}")
+
+
+def _n_images(path: Path) -> int:
+    """Count the images that the primary header tells of; 0 of a file that is no WorkUnit, or damaged."""
+    try:
+        with gzip.open(path) if frame_files.is_gzip(path) else path.open("rb") as stream:
+            if stream.read(6) != b"SIMPLE":
+                return 0
+            stream.seek(0)
+            number = Header.fromfile(stream).get("NUMIMG", 0)
+    except (OSError, EOFError, ValueError, zlib.error):
+        return 0  # damage is told by whoever reads it
+    return number if isinstance(number, int) and number > 0 else 0
+
+
 def _wcs_of_table(hdus: fits.HDUList, number: int) -> dict[str, object]:
     """Give the cards of the WCS that the table of images holds for one of them; none where it holds none."""
     rows = hdus["IMG_META"].data if "IMG_META" in hdus else None
-    column = next((name for name in _WCS_COLUMNS if rows is not None and name in rows.names), None)
-    if column is None or number >= len(rows):
+    if rows is None or _WCS_COLUMN not in rows.names or number >= len(rows):
         return {}
     try:
-        return {key: value for key, value in json.loads(rows[column][number]).items() if not key.startswith("NAXIS")}
+        return {key: value for key, value in json.loads(rows[_WCS_COLUMN][number]).items() if key[:5] != "NAXIS"}
     except (ValueError, AttributeError):
         return {}
