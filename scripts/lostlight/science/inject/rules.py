@@ -1,0 +1,103 @@
+"""What is planted: the rules that a plan, a batch of cases or a single case follow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lostlight.core.errors import ConfigError
+from lostlight.science.inject.targets import TargetConfig
+from lostlight.vocab.movers import BRIGHTNESS, SAMPLE_TYPES
+
+MOTIONS = ("linear", "abg", "kepler", "table")
+
+
+@dataclass(frozen=True)
+class Brightness:
+    """How bright sources are: a number drawn evenly between two, and what it means.
+
+    Parameters
+    ----------
+    mode : str
+        One of `lostlight.vocab.movers.BRIGHTNESS`.
+    low, high : float
+        Least and most of it.
+    """
+
+    mode: str = "snr_stack"
+    low: float = 2.0
+    high: float = 15.0
+
+    def __post_init__(self) -> None:
+        if self.mode not in BRIGHTNESS:
+            raise ConfigError(f"there is no brightness {self.mode!r}", f"choose from {', '.join(BRIGHTNESS)}")
+        if not self.low <= self.high:
+            raise ConfigError(f"brightness from {self.low} to {self.high}", "give the least first")
+
+
+@dataclass(frozen=True)
+class InjectionRules:
+    """What is planted, where, and how bright.
+
+    Parameters
+    ----------
+    seed : int
+        Of everything that is drawn.
+    n : int
+        Sources of a plan.
+    classes : mapping of str to float
+        Sample types and how often each is drawn.
+    motion : str
+        ``linear``, ``abg``, ``kepler``, or ``table``, for which positions are given.
+    observer : str
+        As `lostlight.science.motion.earth` takes it.
+    brightness : Brightness
+    light_curve : str
+        ``none``, ``sinusoid``, ``sawtooth`` or ``drawn``.
+    colours : mapping of str to float
+        Magnitude in a filter minus that in the first image's.
+    target : TargetConfig
+    min_separation_fwhm : float
+        Distance of two sources in the same copy of the images.
+    max_coverage : float
+        Fraction of an image that planted sources may touch.
+    poisson : bool
+        Photon noise of the added light, where the gain is known.
+    dropout : float
+        Chance that a source is left out of an image.
+    plate_scale : float
+        Arcsec per pixel, for images without a WCS: x is then east and y south.
+    stack_id : str
+
+    Raises
+    ------
+    ConfigError
+        For sample types or motions that there are not.
+    """
+
+    seed: int = 0
+    n: int = 1
+    classes: Mapping[str, float] = field(default_factory=lambda: {"tno": 1.0})
+    motion: str = "linear"
+    observer: str = "geocentre"
+    brightness: Brightness = Brightness()
+    light_curve: str = "none"
+    colours: Mapping[str, float] = field(default_factory=dict)
+    target: TargetConfig = field(default_factory=lambda: TargetConfig("visible"))
+    min_separation_fwhm: float = 20.0
+    max_coverage: float = 0.01
+    poisson: bool = True
+    dropout: float = 0.0
+    plate_scale: float = 1.0
+    stack_id: str = ""
+
+    def __post_init__(self) -> None:
+        for name in self.classes:
+            if name not in SAMPLE_TYPES:
+                raise ConfigError(f"there is no sample type {name!r}", f"choose from {', '.join(SAMPLE_TYPES)}")
+        if not self.classes or min(self.classes.values()) < 0 or not sum(self.classes.values()) > 0:
+            raise ConfigError(f"shares of sample types: {dict(self.classes)}", "give one at least, none negative")
+        if self.motion not in MOTIONS:
+            raise ConfigError(f"there is no motion {self.motion!r}", f"choose from {', '.join(MOTIONS)}")
+        if not 0 <= self.dropout <= 1:
+            raise ConfigError(f"a chance of {self.dropout} that a source is left out", "give 0 to 1")
+        if not self.plate_scale > 0:
+            raise ConfigError(f"plate scale {self.plate_scale}", "give arcsec per pixel, above 0")
