@@ -13,6 +13,7 @@ from lostlight.core.params import InjectParams
 from lostlight.core.step import Unit
 from lostlight.io import epoch_files, frame_list
 from lostlight.io.epoch_files import EpochFile, Image
+from lostlight.steps.injecting import profiles
 
 _IMAGE = "image: "
 _MIN_IMAGES = 3
@@ -20,11 +21,14 @@ _MIN_IMAGES = 3
 
 @dataclass(frozen=True)
 class Field:
-    """Images of one field, by name; `skies` holds the cards of a sky that step 12 found for them."""
+    """Images of one field, by name; `skies` holds the cards of a sky that step 12 found for them,
+    `models` the profiles that PSFEx made, or why there is none.
+    """
 
     id: str
     images: Mapping[str, EpochFile]
     skies: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, Path | str] = field(default_factory=dict)
 
     def inputs(self, *names: str) -> dict[str, Path]:
         """Give the files of some images, or of all, by their role."""
@@ -58,7 +62,7 @@ def fields(manifests: Sequence[Manifest], params: InjectParams) -> list[Field]:
                 hint="inject.images names a folder of images of one field, or a folder of such folders",
                 n_images=len(each.images),
             )
-    return found
+    return [replace(each, models=profiles.models(each.images, params)) for each in found]
 
 
 def names(unit: Unit) -> list[str]:
@@ -93,9 +97,12 @@ def _lights(manifests: Sequence[Manifest]) -> list[Field]:
     placed = [json.loads(path.read_bytes()) for path in products(manifests, "canvas")]
     skies = {name: frame["wcs"] for canvas in placed for name, frame in canvas["frames"].items()}
     lights = [path for path in products(manifests, "image") if not path.name.startswith("mosaic")]
-    images = {path.name.removesuffix(".fits"): EpochFile(path.name.removesuffix(".fits"), {"science": path}) for path in lights}
+    images = {
+        path.name.removesuffix(".fits"): EpochFile(path.name.removesuffix(".fits"), {"science": path})
+        for path in lights
+    }
     filters: dict[str, list[EpochFile]] = {}
-    for name, image in sorted(images.items()):
+    for _, image in sorted(images.items()):
         filters.setdefault(epoch_files.filter_of(image), []).append(image)
     made = [_field(_plain(name) or "lights", some) for name, some in filters.items() if len(some) >= _MIN_IMAGES]
     return [replace(each, skies=skies) for each in made]

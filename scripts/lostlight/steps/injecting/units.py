@@ -3,19 +3,22 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from lostlight.core.manifest import Manifest
 from lostlight.core.params import InjectParams
 from lostlight.core.step import Take, Unit
 from lostlight.science.population.relations import sample_size
+from lostlight.steps.injecting import profiles
 from lostlight.steps.injecting.images import Field, fields
+from lostlight.steps.injecting.stacking import MEASURED
 
 MEASURE, STACK, PLAN, RENDER, CASES = "measure", "stack", "plan", "render", "cases"
 """What units do; their ids begin with it."""
-OF_STACK = "stack: "
-"""Beginning of the roles of what was measured of each image."""
+
+
 CONCERNS = {
-    MEASURE: ("planes", "time_ref", "background", "psf"),
+    MEASURE: ("planes", "time_ref", "background", "psf", "photons"),
     STACK: ("planes", "time_ref"),
     PLAN: (
         "seed", "n", "m50_error_mag", "classes", "motion", "table", "observer", "brightness", "light_curve", "colours",
@@ -48,27 +51,33 @@ def n_planted(params: InjectParams) -> int:
 
 def _of_field(field: Field, params: InjectParams) -> list[Unit]:
     measured = [_measure(field, name) for name in field.images]
-    takes = {OF_STACK + name: Take(unit.id, "measured", must=False) for name, unit in zip(field.images, measured, strict=True)}
-    inputs = {role: path for name in field.images for role, path in field.inputs(name).items()}
+    pairs = zip(field.images, measured, strict=True)
+    takes = {MEASURED + name: Take(unit.id, "measured", must=False) for name, unit in pairs}
     facts = {"stack": field.id}
-    stack = Unit(f"{STACK}_{field.id}", inputs, facts | {"kind": STACK} | field.told(), takes=takes)
+    stack = Unit(f"{STACK}_{field.id}", field.inputs(), facts | {"kind": STACK} | field.told(), takes=takes)
     made = [*measured, stack]
     given = {"stack": Take(stack.id, "stack")}
-    own = {"table": field.table} if field.table else {}
+    own = {"table": Path(params.table)} if params.table else {}
     if n := n_planted(params):
         plan = Unit(f"{PLAN}_{field.id}", own, facts | {"kind": PLAN, "n": n}, takes=given)
         n_shares = math.ceil(n * len(field.images) / _PER_SHARE)
+        shares = facts | {"kind": RENDER, "n_shares": n_shares}
         given_plan = given | {"sources": Take(plan.id, "sources")}
         made.append(plan)
         made += [
-            Unit(f"{RENDER}_{field.id}_{share:03d}", own, facts | {"kind": RENDER, "share": share, "n_shares": n_shares},
-                 takes=given_plan)
+            Unit(f"{RENDER}_{field.id}_{share:03d}", own, {**shares, "share": share}, takes=given_plan)
             for share in range(n_shares)
-        ]  # fmt: skip
+        ]
     if params.cases.n:
         made.append(Unit(f"{CASES}_{field.id}", own, facts | {"kind": CASES}, takes=given))
     return made
 
 
 def _measure(field: Field, name: str) -> Unit:
-    return Unit(f"{MEASURE}_{field.id}_{name}", field.inputs(name), {"kind": MEASURE, "image": name, **field.told(name)})
+    inputs, facts = field.inputs(name), {"kind": MEASURE, "image": name, **field.told(name)}
+    model = field.models.get(name)
+    if isinstance(model, str):
+        facts[profiles.MISSING] = model
+    elif model:
+        inputs[profiles.ROLE] = model
+    return Unit(f"{MEASURE}_{field.id}_{name}", inputs, facts)

@@ -1,0 +1,46 @@
+"""A stack as science sees it."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lostlight.io import stack_store
+from lostlight.io.epoch_header import wcs_of
+from lostlight.io.stack_store import Stack
+from lostlight.science.epochs.background import level
+from lostlight.science.epochs.epochs import Epochs
+from lostlight.science.inject.psf import from_record
+from lostlight.vocab.bits import STACK_BAD
+
+
+def opened(path: Path) -> tuple[Stack, Epochs]:
+    """Open a stack; raises ContractError if it cannot be read."""
+    store = stack_store.open_store(path)
+    numbers, records = store.numbers, store.images
+    epochs = Epochs(
+        ids=tuple(str(record["id"]) for record in records),
+        shape=store.shape[1:],
+        mjd_mid=numbers["mjd_mid"],
+        exptime_s=numbers["exptime_s"],
+        wcs=tuple(wcs_of(str(record["wcs"])) for record in records),
+        psfs=tuple(from_record(record["psf"]) for record in records),
+        sigma_adu=numbers["sigma_adu"],
+        gain_e_adu=numbers["gain_e_adu"],
+        zero_mag=numbers["zero_mag"],
+        scale=numbers["scale"],
+        filters=tuple(str(record["filter"]) for record in records),
+    )
+    return store, epochs
+
+
+def sky(store: Stack, image: int) -> NDArray[np.float32]:
+    """Give the sky of an image, (ny, nx) float32, adu; of its own size, which may be less than that of the stack."""
+    mesh = store.extra("mesh", image)
+    ny, nx = store.images[image]["shape"]
+    return level(mesh, (int(ny), int(nx))) if mesh is not None else np.zeros((ny, nx), np.float32)
+
+
+def is_bad(store: Stack, image: int) -> NDArray[np.bool_]:
+    """Tell which pixels of an image hold no measurement, (H, W) bool."""
+    return (store.read("bad", image) & STACK_BAD) > 0

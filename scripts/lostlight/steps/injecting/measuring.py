@@ -1,0 +1,56 @@
+"""One image measured alone: its sky, its noise, the profile of a point."""
+
+from typing import Any
+
+import numpy as np
+
+from lostlight.core.errors import BadDate
+from lostlight.core.params import InjectParams
+from lostlight.core.step import Outputs, Result, Unit
+from lostlight.io import epoch_header
+from lostlight.io.epoch_files import Image
+from lostlight.science.epochs.measure import Measured
+from lostlight.science.epochs.measure import measure as measure_image
+from lostlight.steps.injecting import images, measured
+from lostlight.steps.injecting.measured import number
+from lostlight.steps.injecting.profiles import from_file
+from lostlight.vocab.bits import STACK_BAD
+
+
+def measure(unit: Unit, params: InjectParams, out: Outputs) -> Result:
+    """Measure one image."""
+    name = str(unit.facts["image"])
+    image = images.read(unit, name, params)
+    psf = params.psf
+    saturation = epoch_header.saturation_adu(image.header)
+    found = measure_image(
+        image.science,
+        (image.bad & STACK_BAD) > 0,
+        image.variance,
+        mesh_px=params.background.mesh_px,
+        detect_sigma=params.background.detect_sigma,
+        saturate=saturation if np.isfinite(saturation) else None,
+        gain=image.gain_e_adu if np.isfinite(image.gain_e_adu) else None,
+        model="gaussian" if psf.model == "gaussian" else "moffat",
+        fallback_fwhm_px=psf.fwhm_px,
+    )
+    known = _known(image, found, params) | from_file(unit, image, params)
+    rms_mesh = found.sky.rms_mesh * np.float32(found.noise.sigma_adu / np.median(found.sky.rms_mesh))
+    measured.write(out["measured"], measured.Measured(known, found.sky.mesh, rms_mesh, found.sky.sources))
+    metrics = {key: known[key] for key in ("mjd_mid", "sigma_adu", "fwhm_px", "n_stars", "psf_source", "lag")}
+    return Result(metrics, warnings=(*image.warnings, *found.warnings))
+
+
+def _known(image: Image, found: Measured, params: InjectParams) -> dict[str, Any]:
+    mjd_mid = image.exposure.mid(params.time_ref)
+    if not np.isfinite(mjd_mid):
+        raise BadDate(f"{image.id}: the time of the image is no number", hint="mend MJD-OBS, or leave the image out")
+    gain = params.photons.gain_e_adu or image.gain_e_adu
+    return {
+        "mjd_mid": mjd_mid, "exptime_s": image.exposure.exptime_s, "sigma_adu": found.noise.sigma_adu,
+        "gain_e_adu": number(gain), "zero_mag": number(image.zero_mag), "filter": image.filter, "wcs": image.wcs,
+        "shape": list(image.science.shape), "from_plane": found.noise.from_plane,
+        "lag": max(found.noise.lag_x, found.noise.lag_y), "psf": found.psf.psf.record(), "fwhm_px": found.psf.fwhm_px,
+        "n_stars": found.psf.n_stars, "psf_source": found.psf.source, "psf_flags": list(found.psf.flags),
+        "psf_rms": number(found.psf.rms), "time_card": image.exposure.card,
+    }  # fmt: skip
