@@ -26,7 +26,7 @@ def test_noise_pixels_of_a_gaussian(fwhm, error):
     """A4: 1 / sum(p^2) is 4 pi (s^2 + 1/12), which is itself true to 0.23 % at 1.8 px; photons weigh 4/3."""
     psf, s = gaussian(fwhm), fwhm / FWHM
     assert psf.n_eff == pytest.approx(4 * math.pi * (s**2 + 1 / 12), rel=error)
-    assert psf.sum_p3 * psf.n_eff**2 == pytest.approx(4 / 3, rel=0.02)
+    assert psf.sum_p3 * psf.n_eff**2 == pytest.approx(4 / 3, rel=0.05)
 
 
 @pytest.mark.parametrize("beta", [2.0, 2.5, 4.765])
