@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from benches import chain, cosmetic, flat, light, match, mosaic, motion, night, register, stack, startup, warp
+from benches import chain, cosmetic, epochs, flat, light, match, mosaic, motion, night, register, stack, startup, warp
 
 BENCHES = {
     "chain": chain.rows,
@@ -23,6 +23,7 @@ BENCHES = {
     "warp": warp.rows,
     "register": register.rows,
     "mosaic": mosaic.rows,
+    "epochs": epochs.rows,
     "motion": motion.rows,
 }
 
