@@ -81,6 +81,10 @@ class PlacementParams(_Levelled):
     """visible draws anew until enough images show the source; the fraction that did is recorded"""
     min_epochs: Fraction = 0.8
     """visible: fraction of the images that must show it"""
+    x_px: float | None = None
+    """fixed: where, zero-based"""
+    y_px: float | None = None
+    """fixed: where, zero-based"""
     min_separation_fwhm: float = Field(20, ge=0, le=1000)
     """distance of two sources planted in the same copy of the images"""
     max_coverage: float = Field(0.01, gt=0, le=1)
@@ -121,6 +125,8 @@ class InjectParams(Params):
     """planes of a file"""
     time_ref: Literal["auto", "start", "mid", "end"] = "auto"
     """what the time in a header is; auto goes by its keyword"""
+    plate_scale_arcsec: Positive = 1
+    """side of a pixel of images without a sky solution"""
     background: StackBackgroundParams = StackBackgroundParams()
     """sky"""
     psf: StackPsfParams = StackPsfParams()

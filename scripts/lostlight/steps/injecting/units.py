@@ -22,11 +22,11 @@ CONCERNS = {
     STACK: ("planes", "time_ref"),
     PLAN: (
         "seed", "n", "m50_error_mag", "classes", "motion", "table", "observer", "brightness", "light_curve", "colours",
-        "placement", "photons", "stage",
+        "placement", "photons", "stage", "plate_scale_arcsec",
     ),
-    RENDER: ("seed", "photons", "motion", "table", "observer", "light_curve", "stage"),
+    RENDER: ("seed", "photons"),
     CASES: ("seed", "classes", "motion", "table", "observer", "brightness", "light_curve", "colours", "placement",
-            "photons", "cases", "registration"),
+            "photons", "cases", "registration", "plate_scale_arcsec"),
 }  # fmt: skip
 """Sections of the configuration that each kind of unit is given."""
 _PER_SHARE = 2500
@@ -62,10 +62,10 @@ def _of_field(field: Field, params: InjectParams) -> list[Unit]:
         plan = Unit(f"{PLAN}_{field.id}", own, facts | {"kind": PLAN, "n": n}, takes=given)
         n_shares = math.ceil(n * len(field.images) / _PER_SHARE)
         shares = facts | {"kind": RENDER, "n_shares": n_shares}
-        given_plan = given | {"sources": Take(plan.id, "sources")}
+        given_plan = given | {role: Take(plan.id, role) for role in ("sources", "epochs", "nodes")}
         made.append(plan)
         made += [
-            Unit(f"{RENDER}_{field.id}_{share:03d}", own, {**shares, "share": share}, takes=given_plan)
+            Unit(f"{RENDER}_{field.id}_{share:03d}", {}, {**shares, "share": share}, takes=given_plan)
             for share in range(n_shares)
         ]
     if params.cases.n:

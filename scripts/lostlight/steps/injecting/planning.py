@@ -1,0 +1,101 @@
+"""What is planted, where and how bright: the truth, before anything is rendered."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import center_of_mass, label, sum_labels
+
+from lostlight.core.params import InjectParams
+from lostlight.core.step import Outputs, Result, Unit
+from lostlight.io import arrays, ephemeris, stack_store, tables
+from lostlight.science.inject.plan import Plan, Stars, plan_injections
+from lostlight.science.inject.rules import Brightness, InjectionRules
+from lostlight.science.inject.targets import TargetConfig
+from lostlight.science.motion.table import TableMotion
+from lostlight.steps.injecting import epochs
+from lostlight.vocab import bits
+from lostlight.vocab.movers import INJECTED, INJECTED_EPOCHS
+
+
+def plan(unit: Unit, params: InjectParams, out: Outputs) -> Result:
+    """Lay out the sources of one stack."""
+    store, known = epochs.opened(unit["stack"])
+    rules = rules_of(params, int(unit.facts["n"]), str(unit.facts["stack"]))
+    planned = plan_injections(
+        known,
+        lambda image: epochs.is_bad(store, image),
+        rules,
+        stars=_stars(store),
+        table=_table(unit["table"]) if "table" in unit else None,
+    )
+    write(planned, out)
+    sources = planned.sources
+    metrics = {
+        "n_planted": len(planned), "n_realisations": int(planned.realisation.max(initial=-1)) + 1,
+        "acceptance": float(np.nan_to_num(np.mean(sources["acceptance"]), nan=1.0)) if len(planned) else None,
+    }  # fmt: skip
+    return Result(metrics)
+
+
+def rules_of(params: InjectParams, n: int, stack_id: str) -> InjectionRules:
+    """Say what is planted in the words of the science."""
+    place = params.placement
+    return InjectionRules(
+        seed=params.seed,
+        n=n,
+        classes=params.classes or {"tno": 1.0},
+        motion=params.motion,
+        observer=params.observer,
+        brightness=Brightness(**params.brightness.model_dump()),
+        light_curve=params.light_curve,
+        colours=params.colours,
+        target=TargetConfig(place.strategy, place.x_px, place.y_px, min_epochs=place.min_epochs),
+        min_separation_fwhm=place.min_separation_fwhm,
+        max_coverage=place.max_coverage,
+        poisson=params.photons.poisson,
+        dropout=params.photons.dropout,
+        plate_scale=params.plate_scale_arcsec,
+        stack_id=stack_id,
+    )
+
+
+def write(planned: Plan, out: Outputs) -> None:
+    """Write a plan: its two tables, and where and how bright its sources are within every exposure."""
+    tables.write(planned.sources, out["sources"], INJECTED)
+    tables.write(planned.sources, out["truth"], INJECTED)
+    tables.write(planned.images, out["epochs"], INJECTED_EPOCHS)
+    nodes = {"x": planned.x, "y": planned.y, "flux": planned.flux, "is_on": planned.is_on}
+    arrays.write(out["nodes"], nodes)
+    out.sizes["sources"] = out.sizes["truth"] = [len(planned)]
+    out.sizes["epochs"] = [len(planned.images)]
+
+
+def read(unit: Unit, rules: InjectionRules) -> Plan:
+    """Read what `write` wrote."""
+    nodes = arrays.read(unit["nodes"])
+    return Plan(tables.read(unit["sources"]), tables.read(unit["epochs"]), **nodes, rules=rules)
+
+
+def _stars(store: stack_store.Stack) -> Stars | None:
+    """Find the static sources of the earliest image: where they are, and how bright."""
+    mask = (store.read("bad", 0) & bits.stack("STAR")) > 0
+    marks, n = label(mask)
+    if not n:
+        return None
+    ny, nx = store.images[0]["shape"]
+    light = np.zeros(mask.shape)
+    light[:ny, :nx] = np.nan_to_num(store.read("science", 0)[:ny, :nx] - epochs.sky(store, 0))
+    numbers = np.arange(1, n + 1)
+    flux: NDArray[np.float64] = np.asarray(sum_labels(light, marks, numbers))
+    y, x = np.array(center_of_mass(np.clip(light, 1e-6, None), marks, numbers)).T
+    return x, y, flux
+
+
+def _table(path: Path) -> tuple[TableMotion, list[str]]:
+    """Read bodies whose positions are given."""
+    rows = ephemeris.read(path)
+    ids = list(dict.fromkeys(rows.ids))
+    which = [[i for i, name in enumerate(rows.ids) if name == body] for body in ids]
+    mjd, ra, dec = ([values[some] for some in which] for values in (rows.mjd, rows.ra_deg, rows.dec_deg))
+    return TableMotion(mjd, ra, dec), ids
