@@ -10,7 +10,7 @@ from lostlight.science.epochs.epochs import Epochs
 from lostlight.science.inject.paths import Paths
 from lostlight.science.inject.placing import Placed
 from lostlight.science.inject.rules import InjectionRules
-from lostlight.science.inject.sources import RngOf
+from lostlight.science.inject.seeds import RngOf
 from lostlight.science.population.brightness import colour_of, fluxes
 from lostlight.science.population.light_curve import N_NUMBERS, light_curves
 from lostlight.science.population.phase import absolute_mag, phase_slopes
@@ -49,8 +49,7 @@ class Light:
 
 def shine(placed: Placed, epochs: Epochs, rules: InjectionRules, rng_of: RngOf, paths: Paths) -> Light:
     """Draw how bright sources are, and how their light changes."""
-    bright = rules.brightness
-    value = rng_of("brightness").uniform(bright.low, bright.high, len(placed.sources))
+    value = rules.brightness.draw(len(placed.sources), rng_of("brightness"))
     steady = _steady(value, epochs, rules)
     relative, columns = _curves(placed, epochs, rules, rng_of("light_curve"), paths.mjd_nodes)
     light = lit(value, steady, steady[..., None] * relative * paths.weights, epochs, columns)

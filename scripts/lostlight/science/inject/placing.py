@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lostlight.science.epochs.epochs import Epochs
-from lostlight.science.inject.paths import trace
+from lostlight.science.inject.paths import positions_at, trace
 from lostlight.science.inject.rules import InjectionRules
-from lostlight.science.inject.sources import RngOf, Sources, draw_sources, joined
+from lostlight.science.inject.seeds import RngOf
+from lostlight.science.inject.sources import Sources, draw_sources, joined
 from lostlight.science.inject.targets import Scene, TargetConfig, positions
 from lostlight.science.inject.visible import ENOUGH, Masks, fractions
 from lostlight.science.motion.project import to_pixels, to_sky
@@ -56,6 +57,11 @@ class Placed:
     sources: Sources
     mjd_ref: float
     acceptance: Floats
+
+    def place_px(self, epochs: Epochs) -> Floats:
+        """Give the places at the reference time, (n, 2): row and column on the first image."""
+        at = positions_at(self.sources, epochs, self.mjd_ref)
+        return np.stack([at["y_px"], at["x_px"]], axis=1)
 
 
 def reference_time(epochs: Epochs, target: TargetConfig) -> float:

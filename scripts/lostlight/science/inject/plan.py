@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from lostlight.core.errors import ConfigError
 from lostlight.science.epochs.epochs import Epochs
-from lostlight.science.inject import seeds, truth
+from lostlight.science.inject import truth
 from lostlight.science.inject.placing import Placed, Room, field, reference_time
 from lostlight.science.inject.planting import Planted, plant, tables
 from lostlight.science.inject.realisations import near_pairs, share_out
 from lostlight.science.inject.rules import InjectionRules
-from lostlight.science.inject.sources import RngOf, sample_types, tabled
+from lostlight.science.inject.seeds import streams
+from lostlight.science.inject.sources import sample_types, tabled
 from lostlight.science.inject.visible import BadOf, Masks
 from lostlight.science.motion.project import to_pixels
 from lostlight.science.motion.table import TableMotion
@@ -127,18 +128,6 @@ def plan_injections(
     ids = truth.source_ids(rules.stack_id, len(kind))
     sources, images = tables(planted, ids, {**columns, "realisation": copy}, more_flags=more.astype(np.int32))
     return Plan(sources, images, planted.paths.x, planted.paths.y, planted.flux, planted.on_image > 0, rules)
-
-
-def streams(seed: int, stage: str, case: int) -> RngOf:
-    """Give streams of random numbers by their kind: the same one each time it is asked for."""
-    started: dict[str, np.random.Generator] = {}
-
-    def rng_of(kind: str) -> np.random.Generator:
-        if kind not in started:
-            started[kind] = seeds.stream(seed, stage, case, kind)
-        return started[kind]
-
-    return rng_of
 
 
 def _of_table(table: tuple[TableMotion, list[str]], epochs: Epochs, rules: InjectionRules) -> Placed:

@@ -14,7 +14,8 @@ from lostlight.science.inject.light import Light, shine
 from lostlight.science.inject.paths import Paths, positions_at, trace
 from lostlight.science.inject.placing import Placed, Room, place
 from lostlight.science.inject.rules import InjectionRules
-from lostlight.science.inject.sources import RngOf, Sources
+from lostlight.science.inject.seeds import RngOf
+from lostlight.science.inject.sources import Sources
 from lostlight.science.inject.visible import ENOUGH, fractions
 from lostlight.vocab import bits
 from lostlight.vocab.movers import NEGATIVES

@@ -3,10 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lostlight.core.errors import ConfigError
 from lostlight.science.inject.targets import TargetConfig
 from lostlight.vocab.movers import BRIGHTNESS, SAMPLE_TYPES
 
+LEGACY_BRIGHT = 0.25
+"""Part of the sources of law ``legacy`` that are brighter than 6."""
 MOTIONS = ("linear", "abg", "kepler", "table")
 
 
@@ -20,17 +25,29 @@ class Brightness:
         One of `lostlight.vocab.movers.BRIGHTNESS`.
     low, high : float
         Least and most of it.
+    law : str
+        ``uniform`` between them; ``legacy``: three quarters between 3 and 6, one quarter between 6 and 10.
     """
 
     mode: str = "snr_stack"
     low: float = 2.0
     high: float = 15.0
+    law: str = "uniform"
 
     def __post_init__(self) -> None:
         if self.mode not in BRIGHTNESS:
             raise ConfigError(f"there is no brightness {self.mode!r}", f"choose from {', '.join(BRIGHTNESS)}")
         if not self.low <= self.high:
             raise ConfigError(f"brightness from {self.low} to {self.high}", "give the least first")
+        if self.law not in ("uniform", "legacy"):
+            raise ConfigError(f"there is no law of brightness {self.law!r}", "choose from uniform, legacy")
+
+    def draw(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Draw the numbers of `n` sources."""
+        if self.law == "uniform":
+            return rng.uniform(self.low, self.high, n)
+        bright, part = rng.uniform(size=(2, n))
+        return np.where(bright < LEGACY_BRIGHT, 6 + 4 * part, 3 + 3 * part)
 
 
 @dataclass(frozen=True)

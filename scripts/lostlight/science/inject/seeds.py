@@ -4,6 +4,7 @@ Each use has a stream of its own, so switching one off, another order, or more w
 """
 
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ KINDS = ("class", "place", "prior", "brightness", "light_curve", "photons", "dro
 """What is drawn; each has its own stream."""
 
 Key = tuple[int, int, int]
+RngOf = Callable[[str], np.random.Generator]
+"""Gives the stream of random numbers of a kind, the same one each time it is asked."""
 
 
 def spawn_key(stage: str, case: int, kind: str) -> Key:
@@ -57,6 +60,18 @@ def stream(entropy: int, stage: str, case: int, kind: str) -> np.random.Generato
     """
     key = spawn_key(stage, case, kind)
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(checked(entropy), spawn_key=key)))
+
+
+def streams(seed: int, stage: str, case: int) -> RngOf:
+    """Give streams of random numbers by their kind: the same one each time it is asked for."""
+    started: dict[str, np.random.Generator] = {}
+
+    def rng_of(kind: str) -> np.random.Generator:
+        if kind not in started:
+            started[kind] = stream(seed, stage, case, kind)
+        return started[kind]
+
+    return rng_of
 
 
 def checked(entropy: int) -> int:

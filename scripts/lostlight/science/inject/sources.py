@@ -1,6 +1,6 @@
 """Sources drawn: what each is, on what orbit, and how it moves."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lostlight.science.inject.rules import InjectionRules
+from lostlight.science.inject.seeds import RngOf
 from lostlight.science.motion.pixel import PixelMotion
 from lostlight.science.motion.table import TableMotion
 from lostlight.vocab.movers import NEGATIVES
 
 Floats = NDArray[np.float64]
 Rng = np.random.Generator
-RngOf = Callable[[str], Rng]
-"""Gives the stream of random numbers of a kind, the same one each time it is asked."""
 
 OPPOSITION = 60754.376, 180.0, 0.0
 """A time (MJD) and the position opposite to the Sun then: where sources are taken to be if nothing tells."""

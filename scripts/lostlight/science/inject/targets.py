@@ -85,17 +85,19 @@ class Scene:
     Parameters
     ----------
     x0, y0, width, height : float
-        Box in which sources may be, from its lower left pixel.
+        Box in which sources may be, from its lower left pixel; (n,) where each source has a box of its own.
     wcs : WCS or None
         Sky of these pixels, for ``sky``.
     bad : (H, W) bool or None
         Masked pixels, for ``gap``; pixel (0, 0) is that of the first image.
     star_x, star_y, star_flux : (S,) float64
         Static sources, for ``near_star``.
+    origin_x, origin_y : float
+        Pixel from which ``fixed`` counts.
     """
 
-    x0: float
-    y0: float
+    x0: float | Floats
+    y0: float | Floats
     width: float
     height: float
     wcs: WCS | None = None
@@ -103,6 +105,8 @@ class Scene:
     star_x: Floats | None = None
     star_y: Floats | None = None
     star_flux: Floats | None = None
+    origin_x: float | Floats = 0.0
+    origin_y: float | Floats = 0.0
 
 
 def positions(config: TargetConfig, n: int, scene: Scene, rng: Rng, first: int = 0) -> tuple[Floats, Floats]:
@@ -161,9 +165,9 @@ def _grid(config: TargetConfig, n: int, scene: Scene, rng: Rng, first: int) -> t
 
 
 def _fixed(config: TargetConfig, n: int, scene: Scene, rng: Rng, first: int) -> tuple[Floats, Floats]:
-    del scene, rng, first
+    del rng, first
     assert config.fixed_x is not None and config.fixed_y is not None
-    return np.full(n, float(config.fixed_x)), np.full(n, float(config.fixed_y))
+    return np.full(n, scene.origin_x + config.fixed_x), np.full(n, scene.origin_y + config.fixed_y)
 
 
 def _sky(config: TargetConfig, n: int, scene: Scene, rng: Rng, first: int) -> tuple[Floats, Floats]:
