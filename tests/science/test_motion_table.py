@@ -5,7 +5,7 @@ import pytest
 
 from lostlight.core.errors import ConfigError
 from lostlight.science.motion.kepler import KeplerMotion
-from lostlight.science.motion.table import TableMotion, names_of
+from lostlight.science.motion.table import TableMotion
 from lostlight.science.sky.separation import separation_arcsec
 
 ELEMENTS = [np.array(v) for v in ([2.7, 1.4], [0.1, 0.5], [5.0, 12.0], [120.0, 350.0], [80.0, 10.0], [33.0, 210.0])]
@@ -32,7 +32,7 @@ def test_rows_of_many_bodies_come_in_any_order_and_at_times_of_their_own():
     dec = np.concatenate([body.at(times[0])[1][0], body.at(times[1])[1][1]])
     mixed = np.r_[0, np.random.default_rng(0).permutation(np.arange(1, 12))]
     table = TableMotion.from_rows([str(i) for i in ids[mixed]], mjd[mixed], ra[mixed], dec[mixed])
-    assert names_of([str(i) for i in ids[mixed]]) == ["b", "a"]
+    assert table.names == ["b", "a"]
     assert separation_arcsec(*table.at(60003.1), *body.at(60003.1)).max() < 1
     late = table.at(60006.1)[0]
     assert np.isnan(late[0]) and np.isfinite(late[1])
@@ -62,3 +62,9 @@ def test_tables_that_tell_no_motion_are_refused(mjd, ra, dec, said):
     rows = (np.array(column, float) for column in (mjd, ra, dec))
     with pytest.raises(ConfigError, match=f"body 0 .*{said}"):
         TableMotion(*([column] for column in rows))
+
+
+def test_a_body_with_too_few_rows_is_told_by_its_name():
+    with pytest.raises(ConfigError, match=r"body Eris .*1 rows") as refused:
+        TableMotion.from_rows(["Ceres"] * 4 + ["Eris"], np.arange(5.0), np.arange(5.0), np.zeros(5))
+    assert refused.value.facts["body"] == "Eris"

@@ -28,6 +28,8 @@ class TableMotion:
         MJD, UTC; of each body its own, four at least, rising.
     ra_deg, dec_deg : sequence of n ndarrays, each (m,), float64
         Degrees.
+    names : sequence of n str
+        What the bodies are called; may be empty.
 
     Raises
     ------
@@ -39,20 +41,22 @@ class TableMotion:
     mjd: Sequence[FloatArray]
     ra_deg: Sequence[FloatArray]
     dec_deg: Sequence[FloatArray]
+    names: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for body, rows in enumerate(zip(self.mjd, self.ra_deg, self.dec_deg, strict=True)):
             wrong = _wrong_with(*(np.asarray(column, np.float64) for column in rows))
             if wrong:
+                name = self.names[body] if self.names else body
                 raise ConfigError(
-                    f"body {body} of the table of positions: {wrong}",
+                    f"body {name} of the table of positions: {wrong}",
                     hint="give at least four rows for each body, in order of time, close enough to follow it",
-                    body=body,
+                    body=name,
                 )
 
     @classmethod
     def from_rows(cls, ids: Sequence[str], mjd: ArrayLike, ra_deg: ArrayLike, dec_deg: ArrayLike) -> "TableMotion":
-        """Take the rows of a table, of all bodies and in any order; bodies come in the order of `names_of`.
+        """Take the rows of a table, of all bodies and in any order; bodies come as they first occur.
 
         Parameters
         ----------
@@ -64,7 +68,8 @@ class TableMotion:
         rows = defaultdict(list)
         for row in np.argsort(columns[0], kind="stable"):
             rows[ids[row]].append(row)
-        return cls(*([column[rows[name]] for name in names_of(ids)] for column in columns))
+        names = list(dict.fromkeys(ids))
+        return cls(*([column[rows[name]] for name in names] for column in columns), names)
 
     def at(self, mjd: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Say where the bodies are.
@@ -92,11 +97,6 @@ class TableMotion:
         for body, times in enumerate(self.mjd):
             bodies[np.asarray(times, np.float64).tobytes()].append(body)
         return list(bodies.values())
-
-
-def names_of(ids: Sequence[str]) -> list[str]:
-    """Give the names in `ids`, each once, in the order in which they first occur."""
-    return list(dict.fromkeys(ids))
 
 
 def _wrong_with(mjd: FloatArray, ra_deg: FloatArray, dec_deg: FloatArray) -> str:
