@@ -50,9 +50,8 @@ def render_cases(
     ConfigError
         Arrays of different shapes, or not one of each for every profile.
     """
-    x, y, flux = _alike(x, y, flux)
-    if x.ndim != 3 or x.shape[1] != len(psfs):
-        raise ConfigError(f"positions of shape {x.shape} for {len(psfs)} images", "give (sources, images, nodes)")
+    x, y, flux = (np.asarray(each, np.float64) for each in (x, y, flux))
+    same_shape(len(psfs), x, y, flux)
     images = np.zeros((x.shape[0], x.shape[1], *shape), dtype)
     for t, psf in enumerate(psfs):
         psf.draw(images[:, t], x[:, t], y[:, t], flux[:, t], threads)
@@ -85,9 +84,8 @@ def stamps(
     ConfigError
         Arrays of different shapes.
     """
-    x, y, flux = _alike(x, y, flux)
-    if x.ndim != 2:
-        raise ConfigError(f"positions of shape {x.shape}", "give (sources, nodes)")
+    x, y, flux = (np.asarray(each, np.float64) for each in (x, y, flux))
+    same_shape(None, x, y, flux)
     (x_mid, x_half), (y_mid, y_half) = _extent(x), _extent(y)
     if half is None:
         half = psf.half_width() + math.ceil(max([0.0, *x_half, *y_half]))
@@ -122,16 +120,25 @@ def add_stamps(image: NDArray[Any], values: NDArray[Any], corner: NDArray[np.int
     return image
 
 
+def same_shape(n_images: int | None, x: Any, y: Any, flux: Any) -> tuple[int, ...]:
+    """Check that there is one of each for every node, and give their shape.
+
+    Raises
+    ------
+    ConfigError
+        Arrays of different shapes, or not (sources, images, nodes); without images, (sources, nodes).
+    """
+    shapes = [tuple(each.shape) for each in (x, y, flux)]
+    if len(set(shapes)) > 1:
+        raise ConfigError(f"x, y and flux have the shapes {shapes}", "give one of each for every node")
+    if len(shapes[0]) != (2 if n_images is None else 3) or n_images not in (None, shapes[0][1]):
+        wanted = "(sources, nodes)" if n_images is None else f"(sources, images, nodes) for {n_images} images"
+        raise ConfigError(f"positions have the shape {shapes[0]}", f"give {wanted}")
+    return shapes[0]
+
+
 def _overlap(first: int, length: int, size: int) -> tuple[int, int]:
     return max(first, 0), min(first + length, size)
-
-
-def _alike(x: Floats, y: Floats, flux: Floats) -> tuple[Floats, ...]:
-    arrays = tuple(np.asarray(each, np.float64) for each in (x, y, flux))
-    shapes = {each.shape for each in arrays}
-    if len(shapes) > 1:
-        raise ConfigError(f"x, y and flux have the shapes {[each.shape for each in arrays]}", "give one of each node")
-    return arrays
 
 
 def _extent(nodes: Floats) -> tuple[Floats, Floats]:
