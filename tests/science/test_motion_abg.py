@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from astropy import units as u
+from astropy.coordinates import get_body_barycentric
+from astropy.time import Time
 
 from lostlight.science.motion.abg import AbgMotion
-from lostlight.science.motion.kepler import KeplerMotion
+from lostlight.science.motion.kepler import LIGHT_DAYS_PER_AU, KeplerMotion
 from lostlight.science.motion.linear import LinearMotion
 from lostlight.science.motion.rates import rates_at
-from lostlight.science.sky.separation import separation_arcsec
+from lostlight.science.sky.separation import positions_deg, separation_arcsec
 
 START = 57130.2
 
@@ -83,3 +86,24 @@ def test_right_ascension_zero_is_crossed():
     ra, dec = motion.at(START + np.array([0, 1.0, 2.0]))
     assert ra[0, 0] == pytest.approx(0.0001, abs=1e-9)
     assert (ra[0, 1:] > 350).all() and (ra < 360).all() and (np.abs(dec + 80) < 0.2).all()
+
+
+def _planet(name, mjd):
+    """From the Sun, au, by astropy's ephemeris."""
+    time = Time(mjd, format="mjd", scale="utc")
+    return (get_body_barycentric(name, time) - get_body_barycentric("sun", time)).xyz.to_value(u.au).T
+
+
+@pytest.mark.parametrize("name", ["uranus", "neptune"])
+def test_planets_go_where_an_ephemeris_says(name):
+    """A8: a real body at 20 and at 30 au, with all that disturbs it, for a week."""
+    mjd = START + np.linspace(0, 7, 8)
+    delay = np.zeros(8)
+    for _ in range(3):
+        sight = _planet(name, mjd - delay) + _planet("earth", mjd) * -1
+        delay = np.linalg.norm(sight, axis=-1) * LIGHT_DAYS_PER_AU
+    left, step = START - delay[0], 0.5
+    velocity = (_planet(name, left + step) - _planet(name, left - step)) / (2 * step)
+    found = AbgMotion.from_state(_planet(name, left)[None], velocity[None], START).at(mjd)
+    assert separation_arcsec(found[0][0], found[1][0], *positions_deg(sight)).max() < 0.05
+    assert separation_arcsec(found[0][0, 0], found[1][0, 0], found[0][0, -1], found[1][0, -1]) > 500

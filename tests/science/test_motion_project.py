@@ -101,6 +101,18 @@ def test_distorted_images_are_followed(dec_deg):
     assert np.abs(straight[0] - x).max() > 1, "the distortion must matter for this test to show anything"
 
 
+def test_real_images_of_decam_are_followed_through_their_tpv(shared_data):
+    """A6: forth and back to 1e-6 px."""
+    image = next((shared_data / "decam-testcase6" / "images").rglob("*_ooi_*.fits.gz"))
+    with fits.open(image) as file:
+        header = next(hdu.header for hdu in file if hdu.header.get("CTYPE1") == "RA---TPV")
+    wcs, (x, y) = WCS(header), np.random.default_rng(3).uniform(0, 100, (2, 30))
+    found = to_pixels(wcs, *to_sky(wcs, x, y))
+    assert np.abs(np.array(found) - [x, y]).max() < 1e-6
+    # DECam has 0.263 arcsec pixels, north to the left and east up
+    assert jacobian(wcs, x, y) == pytest.approx(np.broadcast_to([[0, -3.8], [3.8, 0]], (30, 2, 2)), abs=0.02)
+
+
 def test_what_an_image_cannot_show_is_nan():
     x, y = project([_wcs()], [[20.6]], [[7.8]])
     assert np.isnan([x, y]).all()

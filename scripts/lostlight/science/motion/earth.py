@@ -22,7 +22,6 @@ FloatArray = NDArray[np.float64]
 
 GEOCENTRE = "geocentre"
 
-_MJD_ZERO = 2400000.5
 _METRES_PER_AU = 149_597_870_700.0
 _EARTH_RADIUS_M = 6_378_137.0
 _WGS84 = 1
