@@ -54,6 +54,13 @@ class Stamps:
         rows, columns = self.shape[i].tolist()
         return self.values[self.start[i] : self.start[i + 1]].reshape(rows, columns)
 
+    def flux(self, n_sources: int, n_images: int) -> Floats:
+        """Add up what was rendered of each source on each image, off its edge too: (n, T) float64, adu."""
+        total = np.zeros((n_sources, n_images))
+        sums = np.add.reduceat(self.values.astype(np.float64), self.start[:-1]) if len(self) else np.zeros(0)
+        np.add.at(total, (self.source, self.epoch), sums)
+        return total
+
     def light(self, epoch: int, shape: tuple[int, int], among: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
         """Give what is added to an image: (H, W) float32, stamps added up in float64 and rounded once.
 

@@ -172,6 +172,7 @@ _OF_IMAGES = ("image_id", "neighbour_arcsec", "neighbour_dmag")
 
 def _image_columns(planted: Planted) -> dict[str, Any]:
     epochs, paths, light = planted.epochs, planted.paths, planted.light
+    nothing = (planted.sources.kind == "none")[:, None]
     return {
         "image_id": np.asarray(epochs.ids),
         "mjd_mid": epochs.mjd_mid,
@@ -184,7 +185,7 @@ def _image_columns(planted: Planted) -> dict[str, Any]:
         "rate_dec_arcsec_h": paths.rate_dec_arcsec_h,
         "trail_px": paths.trail_px,
         "trail_pa_deg": paths.trail_pa_deg,
-        "flux_expected_adu": np.where(planted.dropped, 0, light.per_image),
+        "flux_expected_adu": np.where(planted.dropped | nothing, 0, light.per_image),
         "mag": light.mag_image,
         "fwhm_px": np.array([psf.fwhm_px for psf in epochs.psfs]),
         "n_eff_px": np.array([psf.n_eff for psf in epochs.psfs]),
