@@ -1,65 +1,117 @@
 """The search, compiled: the sums of `lostlight.science.search.reference` in the same order, so the same bits.
 
-A block of images around a tile lies in the cache. Row after row all motions of a batch are tried: four images at a
+A block of images around a tile lies in the cache. Row after row all motions of a batch are tried: eight images at a
 time are added to a row of sums that stays in the first level of cache, then the best so far is replaced.
 """
 
 import numpy as np
 from numba import njit
 
-NOTHING, ZERO, ONE = np.float32(-np.inf), np.float32(0), np.float32(1)
+INFINITE, ZERO = np.float32(np.inf), np.float32(0)
 compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 
 @compiled
-def gather(plane: np.ndarray, y0: int, x0: int, block: np.ndarray) -> bool:
-    """Copy a rectangle of an image into `block`, zero beyond its edges; tell whether all of it is one number."""
+def gather(plane: np.ndarray, y0: int, x0: int, block: np.ndarray) -> None:
+    """Copy a rectangle of an image into `block`, zero beyond its edges."""
     height, width = plane.shape
     left, right = min(max(-x0, 0), block.shape[1]), max(min(width - x0, block.shape[1]), 0)
-    same = True
-    first = plane[min(max(y0, 0), height - 1), min(max(x0, 0), width - 1)]
     for j in range(block.shape[0]):
-        row, y = block[j], y0 + j
+        y = y0 + j
         if y < 0 or y >= height or left >= right:
-            row[:] = ZERO
-            same = False
-            continue
-        row[:left] = ZERO
-        row[right:] = ZERO
-        source = plane[y, x0 + left : x0 + right]
-        inner = row[left:right]
-        differ = 0
-        for i in range(source.size):
-            inner[i] = source[i]
-            differ += source[i] != first
-        same = same and differ == 0 and left == 0 and right == block.shape[1]
-    return same
+            block[j] = ZERO
+        else:
+            block[j, :left] = ZERO
+            block[j, right:] = ZERO
+            block[j, left:right] = plane[y, x0 + left : x0 + right]
+
+
+@compiled
+def look(block: np.ndarray) -> tuple[bool, bool]:
+    """Tell whether a rectangle has zeros, and whether it is one number."""
+    first, n_zero, n_other = block[0, 0], 0, 0
+    for j in range(block.shape[0]):
+        row, zeros, others = block[j], np.int32(0), np.int32(0)
+        for i in range(row.size):
+            zeros += np.int32(row[i] == ZERO)
+            others += np.int32(row[i] != first)
+        n_zero, n_other = n_zero + zeros, n_other + others
+        if n_zero and n_other:
+            break
+    return n_zero > 0, n_other == 0
 
 
 @compiled
 def add_rows(flat: np.ndarray, starts: np.ndarray, total: np.ndarray) -> None:
     """Add rows of the block, which begin at `starts`, to `total`; images one after the other."""
-    n, n_rows = total.size, starts.size
-    whole = n_rows - n_rows % 4
-    for t in range(0, whole, 4):
+    n, n_rows, t = total.size, starts.size, 0
+    while t + 8 <= n_rows:
+        a, b = flat[starts[t] : starts[t] + n], flat[starts[t + 1] : starts[t + 1] + n]
+        c, d = flat[starts[t + 2] : starts[t + 2] + n], flat[starts[t + 3] : starts[t + 3] + n]
+        e, f = flat[starts[t + 4] : starts[t + 4] + n], flat[starts[t + 5] : starts[t + 5] + n]
+        g, h = flat[starts[t + 6] : starts[t + 6] + n], flat[starts[t + 7] : starts[t + 7] + n]
+        for i in range(n):
+            total[i] = total[i] + a[i] + b[i] + c[i] + d[i] + e[i] + f[i] + g[i] + h[i]
+        t += 8
+    while t + 4 <= n_rows:
         a, b = flat[starts[t] : starts[t] + n], flat[starts[t + 1] : starts[t + 1] + n]
         c, d = flat[starts[t + 2] : starts[t + 2] + n], flat[starts[t + 3] : starts[t + 3] + n]
         for i in range(n):
             total[i] = total[i] + a[i] + b[i] + c[i] + d[i]
-    for t in range(whole, n_rows):
+        t += 4
+    while t < n_rows:
         a = flat[starts[t] : starts[t] + n]
         for i in range(n):
             total[i] += a[i]
+        t += 1
 
 
 @compiled
 def count_rows(flat: np.ndarray, starts: np.ndarray, total: np.ndarray) -> None:
     """Count in `total` the rows that are above zero."""
-    n = total.size
-    for t in range(starts.size):
-        row = flat[starts[t] : starts[t] + n]
+    n, n_rows, t = total.size, starts.size, 0
+    while t + 4 <= n_rows:
+        a, b = flat[starts[t] : starts[t] + n], flat[starts[t + 1] : starts[t + 1] + n]
+        c, d = flat[starts[t + 2] : starts[t + 2] + n], flat[starts[t + 3] : starts[t + 3] + n]
         for i in range(n):
-            total[i] += ONE if row[i] > ZERO else ZERO
+            total[i] += np.int32(a[i] > ZERO) + np.int32(b[i] > ZERO) + np.int32(c[i] > ZERO) + np.int32(d[i] > ZERO)
+        t += 4
+    while t < n_rows:
+        a = flat[starts[t] : starts[t] + n]
+        for i in range(n):
+            total[i] += np.int32(a[i] > ZERO)
+        t += 1
+
+
+@compiled
+def likelihoods(
+    psi: np.ndarray,
+    phi: np.ndarray,
+    at: np.ndarray,
+    root: np.float32,
+    gaps: np.ndarray,
+    min_epochs: int,
+    evidence: np.ndarray,
+    weight: np.ndarray,
+    count: np.ndarray,
+) -> None:
+    """Sum one row of paths up, to signal to noise in `evidence`; see `search_rows`."""
+    n = evidence.size
+    evidence[:] = ZERO
+    add_rows(psi, at, evidence)
+    if root > ZERO:
+        for i in range(n):
+            evidence[i] = evidence[i] / root
+        return
+    weight[:] = ZERO
+    add_rows(phi, at, weight)
+    for i in range(n):
+        evidence[i] = evidence[i] / np.sqrt(weight[i])
+    if gaps.size:
+        count[:] = at.size - gaps.size
+        count_rows(phi, at[gaps], count)
+        for i in range(n):
+            evidence[i] = evidence[i] if count[i] >= min_epochs else -INFINITE
 
 
 @compiled
@@ -70,7 +122,7 @@ def search_rows(
     starts: np.ndarray,
     numbers: np.ndarray,
     uniform: np.ndarray,
-    complete: bool,
+    gaps: np.ndarray,
     min_epochs: int,
     lh: np.ndarray,
     velocity: np.ndarray,
@@ -79,37 +131,20 @@ def search_rows(
 
     `psi` and `phi` hold the block, flat, with rows of `stride`; `starts` (V, T) are the places in it where the first
     row of each path begins. `uniform` (T,) has the weight of each image where all of it is one, else it is empty.
-    `complete` says that no weight is zero. `lh` and `velocity` (K, ny, nx) are the best so far.
+    `gaps` are the images in which some weight is zero. `lh` and `velocity` (K, ny, nx) are the best so far.
     """
     top, ny, nx = lh.shape
-    n_motions, n_epochs = starts.shape
-    evidence, weight, count = np.empty(nx, np.float32), np.empty(nx, np.float32), np.empty(nx, np.float32)
-    least, at = np.float32(min_epochs), np.empty(n_epochs, np.int64)
-    whole = ZERO
+    evidence, weight, count = np.empty(nx, np.float32), np.empty(nx, np.float32), np.empty(nx, np.int32)
+    least, root = np.int32(min_epochs), ZERO
     for t in range(uniform.size):
-        whole += uniform[t]
-    root = np.sqrt(whole)
+        root += uniform[t]
+    root = np.sqrt(root)
+    at = np.empty(starts.shape[1], np.int64)
     for j in range(ny):
-        for m in range(n_motions):
-            for t in range(n_epochs):
+        for m in range(starts.shape[0]):
+            for t in range(at.size):
                 at[t] = starts[m, t] + j * stride
-            evidence[:] = ZERO
-            add_rows(psi, at, evidence)
-            if uniform.size:
-                for i in range(nx):
-                    evidence[i] = evidence[i] / root
-            else:
-                weight[:] = ZERO
-                add_rows(phi, at, weight)
-                if complete:
-                    for i in range(nx):
-                        evidence[i] = evidence[i] / np.sqrt(weight[i])
-                else:
-                    count[:] = ZERO
-                    count_rows(phi, at, count)
-                    for i in range(nx):
-                        one = evidence[i] / np.sqrt(weight[i])
-                        evidence[i] = one if count[i] >= least else NOTHING
+            likelihoods(psi, phi, at, root, gaps, least, evidence, weight, count)
             if top == 1:
                 keep_best(evidence, numbers[m], lh[0, j], velocity[0, j])
             else:

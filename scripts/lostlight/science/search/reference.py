@@ -52,10 +52,11 @@ def search_window(psi: Floats, phi: Floats, dx: Ints, dy: Ints, window: Window, 
             n += part > 0
         enough = n >= max(min_epochs, 1)
         one = np.where(enough, evidence / np.sqrt(np.where(enough, weight, 1)), -np.inf).astype(np.float32)
-        # Pushed down past all that are not below it: of equals the first stays first.
+        # Put above all that are below it, which move down: of equals the first stays first.
         which = np.where(enough, np.int32(v), np.int32(-1))
+        better = np.zeros(shape, bool)
         for k in range(top):
-            better = one > lh[k]
+            better = better | (one > lh[k])
             lh[k], one = np.where(better, one, lh[k]), np.where(better, lh[k], one)
             velocity[k], which = np.where(better, which, velocity[k]), np.where(better, velocity[k], which)
     return Peaks(lh, velocity, window)

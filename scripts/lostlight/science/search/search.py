@@ -80,12 +80,24 @@ def search_tables(
     _check(psi, phi, dx, dy, backend)
     margin = margin_of(dx, dy, rules)
     window = Window(-margin, -margin, (psi.shape[1] + 2 * margin, psi.shape[2] + 2 * margin))
+    # Of motions that go through the same pixels the first is tried.
+    first = np.sort(np.unique(np.concatenate([dx, dy], axis=1), axis=0, return_index=True)[1]).astype(np.int32)
+    dx, dy = dx[first], dy[first]
     if backend == "reference":
-        return search_window(psi, phi, dx, dy, window, rules.min_epochs, rules.top)
-    if backend == "cupy":
+        peaks = search_window(psi, phi, dx, dy, window, rules.min_epochs, rules.top)
+    elif backend == "cupy":
         from lostlight.science.search.raw import search_on_card
 
-        return search_on_card(psi, phi, dx, dy, window, rules.min_epochs, rules.top)
+        peaks = search_on_card(psi, phi, dx, dy, window, rules.min_epochs, rules.top)
+    else:
+        peaks = _search_tiles(psi, phi, dx, dy, window, rules, threads, progress)
+    return Peaks(peaks.lh, np.append(first, np.int32(-1))[peaks.velocity], window)
+
+
+def _search_tiles(
+    psi: Floats, phi: Floats, dx: Ints, dy: Ints, window: Window, rules: SearchRules, threads: int,
+    progress: Progress | None,
+) -> Peaks:  # fmt: skip
     parts = batches(dx, dy)
     spread = (max(b.spread[0] for b in parts), max(b.spread[1] for b in parts))
     pieces = list(tiles(window, len(psi), spread))

@@ -13,8 +13,8 @@ from lostlight.science.search.rules import Window
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
-SPREAD = 24
-"""Motions of a batch end this many pixels apart at most."""
+SPREAD = (64, 32)
+"""Motions of a batch end this many pixels apart at most, along x and y; rows of pixels are what the cache holds."""
 TILE_ROWS, TILE_COLUMNS = 64, 256
 """Pixels of a tile at most."""
 BLOCK_BYTES = 6_000_000
@@ -41,14 +41,12 @@ class Batch:
 
 
 def batches(dx: Ints, dy: Ints) -> list[Batch]:
-    """Sort motions into batches whose ends lie together; of motions with the same shifts the first stays."""
-    _, first = np.unique(np.concatenate([dx, dy], axis=1), axis=0, return_index=True)
-    numbers = np.sort(first).astype(np.int32)
-    dx, dy = dx[numbers], dy[numbers]
-    cells = np.stack([(each[:, -1] - each[:, 0]) // SPREAD for each in (dx, dy)], axis=1)
-    _, cell = np.unique(cells, axis=0, return_inverse=True)
-    cell = cell.reshape(-1)
-    return [Batch(numbers[cell == c], dx[cell == c], dy[cell == c]) for c in range(cell.max() + 1)]
+    """Sort motions into batches whose ends lie together; neighbours in one read the same rows of pixels."""
+    ends = [each[:, -1] - each[:, 0] for each in (dx, dy)]
+    cells = [end // size for end, size in zip(ends, SPREAD, strict=True)]
+    order = np.lexsort((ends[0], *dy.T, *cells)).astype(np.int32)
+    borders = np.flatnonzero(np.any([np.diff(each[order]) for each in cells], axis=0)) + 1
+    return [Batch(numbers, dx[numbers], dy[numbers]) for numbers in np.split(order, borders)]
 
 
 def tiles(window: Window, n_epochs: int, spread: tuple[int, int]) -> Iterator[Window]:
@@ -66,34 +64,41 @@ def search_tile(
     psi: Floats, phi: Floats, parts: list[Batch], tile: Window, min_epochs: int, lh: Floats, velocity: Ints
 ) -> None:
     """Try all motions on one tile; fill its best paths, `lh` and `velocity`, of shape (K, ny, nx)."""
+    memory = np.empty((2, len(psi) * max(_block_size(part, tile) for part in parts)), np.float32)
     for batch in parts:
-        block = _Block(psi, phi, batch, tile)
+        block = _Block(psi, phi, batch, tile, memory)
         compiled.search_rows(
-            block.psi, block.phi, block.stride, block.starts, batch.numbers, block.uniform, block.complete,
+            block.psi, block.phi, block.stride, block.starts, batch.numbers, block.uniform, block.gaps,
             max(min_epochs, 1), lh, velocity,
         )  # fmt: skip
+
+
+def _stride(batch: Batch, tile: Window) -> int:
+    return -(-(tile.shape[1] + batch.spread[0]) // 16) * 16
+
+
+def _block_size(batch: Batch, tile: Window) -> int:
+    # Images begin in different lines of the cache.
+    return (tile.shape[0] + batch.spread[1]) * _stride(batch, tile) + 16
 
 
 class _Block:
     """The images around a tile, as far as the motions of a batch reach."""
 
-    def __init__(self, psi: Floats, phi: Floats, batch: Batch, tile: Window) -> None:
-        n = len(psi)
-        low_x, low_y = batch.low
-        self.stride = -(-(tile.shape[1] + batch.spread[0]) // 16) * 16
-        rows = tile.shape[0] + batch.spread[1]
-        # Images begin in different lines of the cache.
-        size = rows * self.stride + 16
-        self.psi, self.phi = np.empty((2, n * size), np.float32)
-        same, least = [], np.inf
+    def __init__(self, psi: Floats, phi: Floats, batch: Batch, tile: Window, memory: Floats) -> None:
+        n, (low_x, low_y) = len(psi), batch.low
+        self.stride, size = _stride(batch, tile), _block_size(batch, tile)
+        self.psi, self.phi = memory[:, : n * size]
+        gaps, uniform = np.empty((2, n), bool)
         for t in range(n):
-            part = slice(t * size, t * size + rows * self.stride)
+            part = slice(t * size, (t + 1) * size - 16)
             corner = (tile.y0 + int(low_y[t]), tile.x0 + int(low_x[t]))
-            compiled.gather(psi[t], *corner, self.psi[part].reshape(rows, -1))
-            same.append(compiled.gather(phi[t], *corner, self.phi[part].reshape(rows, -1)))
-            least = min(least, self.phi[part].min())
-        self.complete = bool(least > 0)
-        alike = all(same) and self.complete
+            compiled.gather(psi[t], *corner, self.psi[part].reshape(-1, self.stride))
+            around = self.phi[part].reshape(-1, self.stride)
+            compiled.gather(phi[t], *corner, around)
+            gaps[t], uniform[t] = compiled.look(around)
+        self.gaps = np.flatnonzero(gaps)
+        alike = uniform.all() and not gaps.any()
         self.uniform = self.phi[::size].copy() if alike else np.empty(0, np.float32)
         shifts = (batch.dy - low_y).astype(np.int64) * self.stride + (batch.dx - low_x)
         self.starts = shifts + np.arange(n) * size
