@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lostlight.core.errors import Fact
+from lostlight.report.recovery_words import REASONS
 
 
 def headline(told: Mapping[str, Any]) -> dict[str, Fact]:
@@ -36,18 +37,19 @@ def plateau(curve: Mapping[str, Any] | None) -> float | None:
 
 
 def sentence(told: Mapping[str, Any]) -> str:
-    """Say in a few short sentences what was found, how complete that is, and what most of the rest was missed for."""
+    """Say in a few short sentences what was found, how complete that is, and why most of the rest was missed."""
     search, n, k = told["search"], told["n_injected"], told["n_recovered"]
     kept = f"{_count(search['n_kept'], 'candidate')} above {search['threshold']:.2g} σ" if search["n_kept"] else ""
     parts = [f"{kept} in {told['stack']['n_images']:,} images." if kept else
              f"No candidate above {search['threshold']:.2g} σ in {told['stack']['n_images']:,} images."]  # fmt: skip
     if not n:
         return f"{parts[0]} Nothing was planted, so how complete this is is not known."
-    depth = _depth(told)
-    parts.append(f"Of {_count(n, 'planted source')} {k:,} came back{depth}.")
+    parts.append(f"Of {_count(n, 'planted source')} {k:,} came back{_depth(told)}.")
     if told["reasons"]:
         first = max(told["reasons"], key=lambda each: each["n"])
-        parts.append(f"Most of the others were missed because: {first['text']}.")
+        parts.append(
+            f"The commonest reason for the others: {REASONS.get(first['code'], first['code'])} ({first['n']:,})."
+        )
     return " ".join(parts)
 
 
@@ -56,7 +58,7 @@ def _depth(told: Mapping[str, Any]) -> str:
     if best is None or best["m50_mag"] is None:
         return ""
     error = "" if best["m50_err_mag"] is None else f" ± {best['m50_err_mag']:.2f}"
-    return f", half of them at magnitude {best['m50_mag']:.2f}{error}"
+    return f"; half are found at magnitude {best['m50_mag']:.2f}{error}"
 
 
 def _count(n: int, noun: str) -> str:

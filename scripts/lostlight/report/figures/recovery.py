@@ -25,7 +25,7 @@ def completeness(curve: Mapping[str, Any], label: str = "magnitude") -> str:
     best = next((fit for fit in curve["fits"] if fit["form"] == curve["chosen"]), None)
     if best and best["m50_mag"] is not None:
         axes.axvline(best["m50_mag"], color=style.MUTED, linewidth=1, linestyle=_DASH)
-        axes.annotate(f"m50 {best['m50_mag']:.2f}", (best["m50_mag"], 0.04), xytext=(4, 0), textcoords="offset points",
+        axes.annotate(f"m50 {best['m50_mag']:.2f}", (best["m50_mag"], 0.95), xytext=(4, 0), textcoords="offset points",
                       fontsize=8.5)  # fmt: skip
     _fractions(axes, label)
     words = f"Completeness: {curve['k']:,} of {curve['n']:,} planted sources found, against {label}"
@@ -119,7 +119,7 @@ def pull(told: Mapping[str, Any], title: str) -> str:
     axes.plot(x, bell, color=style.ORANGE, linewidth=1.4)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(f"{title}: found − true, in its errors")
+    axes.set_xlabel("(found − true) / error")
     return style.svg(figure, f"pull-{told['name'].replace('_', '-')}", f"Pulls of {title}")
 
 
@@ -133,7 +133,7 @@ def alarms(told: Sequence[Mapping[str, Any]], threshold: float) -> str:
                   linewidth=1.2, label=NULLS.get(each["kind"], each["kind"]))  # fmt: skip
     if told and told[0]["expected"]:
         x, y = np.array(list(zip(told[0]["thresholds"], told[0]["expected"], strict=True)), float).T
-        axes.plot(x[y > 1e-3], y[y > 1e-3], color=style.MUTED, linewidth=1.2, linestyle=_DASH, label="white noise")
+        axes.plot(x[y > 1e-2], y[y > 1e-2], color=style.MUTED, linewidth=1.2, linestyle=_DASH, label="white noise")
     axes.axvline(threshold, color=style.MUTED, linewidth=1, linestyle=_DASH)
     axes.set_yscale("log")
     style.thousands(axes)
