@@ -9,7 +9,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from benches import chain, cosmetic, epochs, flat, light, match, mosaic, motion, night, register, stack, startup, warp
+from benches import (
+    chain,
+    cosmetic,
+    epochs,
+    flat,
+    light,
+    match,
+    mosaic,
+    motion,
+    night,
+    register,
+    render,
+    stack,
+    startup,
+    warp,
+)
 
 BENCHES = {
     "chain": chain.rows,
@@ -25,6 +40,7 @@ BENCHES = {
     "mosaic": mosaic.rows,
     "epochs": epochs.rows,
     "motion": motion.rows,
+    "render": render.rows,
 }
 
 
