@@ -161,9 +161,10 @@ class _Landscape:
         taps = np.arange(-1, 3)
         around = plane[n[..., None, None], t[..., None, None], (iy[..., None] + taps)[..., None],
                        (ix[..., None] + taps)[..., None, :]]  # fmt: skip
-        wx, wy = _weights(x - ix), _weights(y - iy)
+        wx, wy = (np.stack(_weights(each), axis=-1) for each in (x - ix, y - iy))
+        slopes = np.swapaxes(wy, -1, -2) @ (around @ wx)
         orders = ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2))
-        return [np.einsum("ntij,nti,ntj->nt", around, wy[b], wx[a], optimize=True) for a, b in orders]
+        return [slopes[..., b, a] for a, b in orders]
 
 
 def _spline(planes: Doubles) -> Doubles:
