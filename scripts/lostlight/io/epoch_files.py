@@ -146,6 +146,8 @@ def read(image: EpochFile, choice: Choice | None = None) -> Image:
         If a file is damaged, holds no image or several, or no pixel of it is good.
     BadDate
         If no card holds its time.
+    NoWCS
+        If its sky solution makes no sense.
     """
     said = choice or NoChoice()
     if image.layout == "store":
@@ -172,19 +174,21 @@ def _finished(image: EpochFile, planes: Planes, choice: Choice) -> Image:
         bad[science >= epoch_header.saturation_adu(header)] |= np.uint32(stack("SATURATED"))
     if ((bad & np.uint32(STACK_BAD)) != 0).all():
         raise BadImage(f"{file} has no good pixel", hint="leave it out, or set planes.bad_bits", file=file)
+    exposure = epoch_header.exposure(header, file)
+    length_said = "" if exposure.exptime_s else "no card tells how long the exposure was; sources leave no trails on it"
     return Image(
         id=image.id,
         science=science,
         variance=variance,
         bad=bad,
         header=header,
-        wcs=epoch_header.wcs_text(header),
-        exposure=epoch_header.exposure(header, file),
+        wcs=epoch_header.wcs_text(header, file),
+        exposure=exposure,
         gain_e_adu=epoch_header.gain_e_adu(header),
         zero_mag=epoch_header.zero_mag(header),
         filter=epoch_header.filter_name(header),
         psf=planes.psf,
-        warnings=tuple(f"{file}: {said}" for said in (*planes.warnings, mask_said, noise_said) if said),
+        warnings=tuple(f"{file}: {said}" for said in (*planes.warnings, mask_said, noise_said, length_said) if said),
     )
 
 

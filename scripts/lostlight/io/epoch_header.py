@@ -9,9 +9,9 @@ from typing import Any
 
 from astropy.io.fits import Header
 from astropy.time import Time
-from astropy.wcs import WCS
+from astropy.wcs import WCS, WcsError
 
-from lostlight.core.errors import BadDate
+from lostlight.core.errors import BadDate, NoWCS
 
 EXPOSURE_KEYS = ("EXPTIME", "EXPOSURE", "EXP_TIME", "EXP-TIME", "ITIME")
 ZERO_KEYS = ("MAGZERO", "MAGZPT", "MAGZP", "ZEROPT", "PHOTZP", "ZP", "MAG0")
@@ -30,13 +30,16 @@ MJD alone is what kbmod writes, for the middle; the others are those of the FITS
 """
 _CLOCKS = ("UT-OBS", "TIME-OBS", "UTC-OBS", "TIME_OBS", "UT", "UTC", "UTSTART")
 _SCALES = {"TT": "tt", "TDT": "tt", "ET": "tt", "TAI": "tai", "IAT": "tai", "TDB": "tdb", "TCB": "tcb", "TCG": "tcg"}
+_DATE = re.compile(
+    r"(?P<date>\d{4}-\d\d-\d\dT\d\d?:\d\d(:\d\d(\.\d*)?)?)(Z|(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)?)?"
+)
 _JD_OF_MJD = 2400000.5
 _DAY_S = 86400.0
 _SETTINGS = ("OFFSET", "BLKLEVEL", "USBLIMIT", "READOUTM", "GAINRAW", "XPIXSZ")
 """Cards of programs for CMOS cameras, in whose headers GAIN is a setting."""
 _WCS_CARD = re.compile(
     r"(WCSAXES|WCSNAME|CTYPE\d|CUNIT\d|CRVAL\d|CRPIX\d|CDELT\d|CROTA\d|CD\d_\d|PC\d_\d|PV\d_\d+|PS\d_\d+|LONPOLE|LATPOLE|"
-    r"RADESYS|RADECSYS|EQUINOX|[AB]P?_(ORDER|DMAX|\d_\d)|D2IM.*|CPDIS\d|DP\d.*|NAXIS\d)"
+    r"RADESYS|RADECSYS|EQUINOX|[AB]P?_(ORDER|DMAX|\d_\d)|NAXIS[12])"
 )
 
 
@@ -119,12 +122,23 @@ def saturation_adu(header: Mapping[str, Any]) -> float:
     return min((value for value in numbers(header, SATURATION_KEYS) if value > 0), default=math.inf)
 
 
-def wcs_text(header: Header) -> str:
-    """Give the cards that tell where on the sky pixels are, one in a line; empty where they do not."""
-    if not (str(header.get("CTYPE1", "")).strip() and "CRVAL1" in header):
+def wcs_text(header: Header, file: str) -> str:
+    """Give the cards that tell where on the sky pixels are, one in a line; empty where they do not.
+
+    Raises
+    ------
+    NoWCS
+        If they make no sense together.
+    """
+    if "CRVAL1" not in header or not all(str(header.get(card, "")).strip() for card in ("CTYPE1", "CTYPE2")):
         return ""
     kept = Header([card for card in header.cards if _WCS_CARD.fullmatch(card.keyword)])
-    return kept.tostring(sep="\n", endcard=False, padding=False).rstrip()
+    text = kept.tostring(sep="\n", endcard=False, padding=False).rstrip()
+    try:
+        return text if wcs_of(text) is not None else ""
+    except (ValueError, TypeError, KeyError, WcsError) as error:
+        said = str(error).strip().splitlines()[-1]
+        raise NoWCS(f"{file}: its sky solution cannot be used: {said}", hint="mend or remove its cards") from error
 
 
 def wcs_of(text: str) -> WCS | None:
@@ -134,6 +148,7 @@ def wcs_of(text: str) -> WCS | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         wcs = WCS(Header.fromstring(text, sep="\n"), naxis=2)
+        wcs.wcs.set()
     return wcs if wcs.has_celestial else None
 
 
@@ -163,11 +178,12 @@ def _date(text: str, header: Mapping[str, Any]) -> float | None:
     if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
         clock = next((str(header[card]).strip() for card in _CLOCKS if ":" in str(header.get(card, ""))), "")
         text = f"{text}T{clock}"
-    text = text.replace(" ", "T").removesuffix("Z")
-    if not re.match(r"\d{4}-\d\d-\d\dT\d", text):
+    found = _DATE.fullmatch(text.replace(" ", "T"))
+    if not found:
         return None
+    ahead = int(f"{found['sign']}1") * (int(found["hours"]) + int(found["minutes"] or 0) / 60) if found["sign"] else 0
     try:
-        return float(Time(text, format="isot", scale="utc").mjd)
+        return float(Time(found["date"], format="isot", scale="utc").mjd) - ahead / 24
     except ValueError:
         return None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import zarr
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 
 from lostlight.core.atomic import replacing
 from lostlight.core.errors import ConfigError, ContractError
@@ -18,7 +18,8 @@ from lostlight.io.packed import PackedStore, pack
 
 PACKED = ".zip"
 _CHUNK_PX, _SHARD_PX = 128, 2048
-CODEC = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle")
+CODECS = (BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec())
+"""Small, and with a sum by which damage shows."""
 
 
 @contextmanager
@@ -90,7 +91,7 @@ def add(
         chunks=chunks or tuple(max(side, 1) for side in shape),
         shards=shards,
         fill_value=math.nan if fill != fill else fill,
-        compressors=CODEC,
+        compressors=CODECS,
         dimension_names=dimensions,
         config={"write_empty_chunks": False},
     )
