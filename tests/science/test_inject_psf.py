@@ -123,7 +123,7 @@ def test_a_few_words_make_a_profile():
         (lambda: empirical(np.ones(5)), BadPSF),
         (lambda: empirical(-np.ones((5, 5))), BadPSF),
         (lambda: empirical(np.full((5, 5), np.nan)), BadPSF),
-        (lambda: sampled(np.ones((5, 5)), 2.0), BadPSF),
+        (lambda: sampled(np.ones((5, 5)), 5.0), BadPSF),
     ],
 )
 def test_what_is_no_profile_is_refused(make, error):

@@ -12,7 +12,7 @@ from scipy.optimize import nnls
 from lostlight.core.errors import ConfigError
 from lostlight.science.inject.compiled import NORMAL, draw_round
 from lostlight.science.inject.compiled_slanted import draw_slanted
-from lostlight.science.inject.profile import FWHM, Floats, Profile, shared
+from lostlight.science.inject.profile import FWHM, Floats, Profile
 
 _RATIO = 1.25
 """Of the widths of neighbouring Gaussians in a Moffat profile."""
@@ -60,21 +60,15 @@ class Mixture(Profile):
             half = math.ceil(half * 1.02 + 0.5)
         return half
 
-    def draw(self, planes: NDArray[Any], x: Floats, y: Floats, flux: Floats, threads: int = 1) -> None:
-        """Draw n sources, each on a plane of its own; see `Profile.draw`."""
-
-        def draw(part: slice) -> None:
-            given = planes[part], x[part], y[part], flux[part], self.weights, self.widths
-            if self.axis_ratio == 1:
-                draw_round(*given, NORMAL)
-            else:
-                draw_slanted(*given, self._shape, self._heights, NORMAL)
-
-        shared(draw, len(planes), threads)
-
     def record(self) -> dict[str, Any]:
         """Describe it in plain JSON values, for `from_record`."""
         return {"model": self.name, **self.facts}
+
+    def _draw(self, planes: NDArray[Any], x: Floats, y: Floats, flux: Floats) -> None:
+        if self.axis_ratio == 1:
+            draw_round(planes, x, y, flux, self.weights, self.widths, NORMAL)
+        else:
+            draw_slanted(planes, x, y, flux, self.weights, self.widths, self._shape, self._heights, NORMAL)
 
     @cached_property
     def _shape(self) -> tuple[float, float, float, float]:

@@ -2,7 +2,6 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import pairwise
@@ -29,6 +28,13 @@ class Profile(ABC):
         """Give how many pixels a stamp must reach to each side so that at most this fraction of the light is lost."""
 
     @abstractmethod
+    def record(self) -> dict[str, Any]:
+        """Describe it in plain JSON values, for `from_record`."""
+
+    @abstractmethod
+    def _draw(self, planes: NDArray[Any], x: Floats, y: Floats, flux: Floats) -> None:
+        """Draw sources on one thread."""
+
     def draw(self, planes: NDArray[Any], x: Floats, y: Floats, flux: Floats, threads: int = 1) -> None:
         """Draw n sources, each on a plane of its own.
 
@@ -43,10 +49,15 @@ class Profile(ABC):
         threads : int
             The planes are the same for any number.
         """
-
-    @abstractmethod
-    def record(self) -> dict[str, Any]:
-        """Describe it in plain JSON values, for `from_record`."""
+        # Of one layout, so that each loop is compiled once.
+        x, y, flux = (np.array(each, np.float64, order="C") for each in (x, y, flux))
+        bounds = np.linspace(0, len(planes), max(min(threads, len(planes)), 1) + 1).astype(int)
+        parts = [slice(first, last) for first, last in pairwise(bounds)]
+        if len(parts) == 1:
+            self._draw(planes, x, y, flux)
+            return
+        with ThreadPoolExecutor(len(parts)) as pool:
+            list(pool.map(lambda part: self._draw(planes[part], x[part], y[part], flux[part]), parts))
 
     def kernel(self) -> Floats:
         """Give the profile centred on the middle pixel of an odd square, integrated over pixels, of unit sum."""
@@ -72,13 +83,3 @@ class Profile(ABC):
     @cached_property
     def _sums(self) -> tuple[float, float]:
         return float((self._kernel**2).sum()), float((self._kernel**3).sum())
-
-
-def shared(work: Callable[[slice], None], n: int, threads: int) -> None:
-    """Do `work` on slices of `n` things, by so many threads."""
-    if threads <= 1 or n <= 1:
-        return work(slice(0, n))
-    bounds = np.linspace(0, n, min(threads, n) + 1).astype(int)
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, [slice(a, b) for a, b in pairwise(bounds)]))
-    return None

@@ -11,10 +11,12 @@ from scipy.ndimage import spline_filter, zoom
 
 from lostlight.core.errors import BadPSF
 from lostlight.science.inject.compiled_sampled import draw_sampled
-from lostlight.science.inject.profile import FWHM, Floats, Profile, shared
+from lostlight.science.inject.profile import FWHM, Floats, Profile
 
 _RIM = 4
 """Empty samples around a table, so that its spline comes down to nothing."""
+_COARSEST = 4
+"""Pixels from sample to sample; PSFEx takes more than one where stars are wide."""
 _FINE = 8
 """How much finer the table is looked at for its width."""
 
@@ -52,16 +54,12 @@ class Sampled(Profile):
                 return half
         return math.ceil(max(reach_x, reach_y)) + 1
 
-    def draw(self, planes: NDArray[Any], x: Floats, y: Floats, flux: Floats, threads: int = 1) -> None:
-        """Draw n sources, each on a plane of its own; see `Profile.draw`."""
-        shared(
-            lambda part: draw_sampled(planes[part], x[part], y[part], flux[part], self._spline, self.step_px),
-            len(planes), threads,
-        )  # fmt: skip
-
     def record(self) -> dict[str, Any]:
         """Describe it in plain JSON values, for `from_record`."""
         return {"model": "sampled", "step_px": self.step_px, "image": self.image.tolist()}
+
+    def _draw(self, planes: NDArray[Any], x: Floats, y: Floats, flux: Floats) -> None:
+        draw_sampled(planes, x, y, flux, self._spline, self.step_px)
 
     @cached_property
     def _spline(self) -> Floats:
@@ -77,7 +75,8 @@ def sampled(image: NDArray[Any], step_px: float) -> Sampled:
         What a pixel sees of a point (so integrated over the pixel), the middle sample that of a point in its centre;
         both sides odd. What is below zero counts as nothing; any sum will do.
     step_px : float
-        Distance of the samples in pixels, at most 1.
+        Distance of the samples in pixels. Half a pixel or less tells a profile of 2.5 pixels to a thousandth of its
+        peak anywhere; a whole one does so to a hundredth.
 
     Raises
     ------
@@ -89,8 +88,10 @@ def sampled(image: NDArray[Any], step_px: float) -> Sampled:
         raise BadPSF(f"a profile has the shape {image.shape}", "give two odd sides, with the peak in the middle")
     if not np.isfinite(image).all() or not image.max() > 0:
         raise BadPSF("a profile has no light, or values that are not numbers", "give finite samples of a point")
-    if not 0 < step_px <= 1:
-        raise BadPSF(f"samples of a profile are {step_px} px apart", "give a step above 0 and up to 1 pixel")
+    if not 0 < step_px <= _COARSEST:
+        raise BadPSF(
+            f"samples of a profile are {step_px} px apart", f"give a step above 0 and up to {_COARSEST} pixels"
+        )
     image = image.clip(0)
     return Sampled(image / image.sum(), float(step_px))
 
