@@ -50,7 +50,7 @@ class Light:
 def shine(placed: Placed, epochs: Epochs, rules: InjectionRules, rng_of: RngOf, paths: Paths) -> Light:
     """Draw how bright sources are, and how their light changes."""
     value = rules.brightness.draw(len(placed.sources), rng_of("brightness"))
-    steady = _steady(value, epochs, rules)
+    steady = _steady(value, epochs, rules) if placed.flux_adu is None else placed.flux_adu[:, None] / epochs.scale
     relative, columns = _curves(placed, epochs, rules, rng_of("light_curve"), paths.mjd_nodes)
     light = lit(value, steady, steady[..., None] * relative * paths.weights, epochs, columns)
     drawn, slopes = placed.sources.numbers, phase_slopes(placed.sources.subclass)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from lostlight.science.epochs.epochs import Epochs
 from lostlight.science.inject.paths import positions_at, trace
@@ -52,11 +53,14 @@ class Placed:
         Time of the places that were drawn, MJD.
     acceptance : (n,) float64
         Fraction of the draws of its sample type that enough images show; NaN where none were tested.
+    flux_adu : (n,) float64 or None
+        Flux asked for by the place, on the scale of the first image: that of a star times `TargetConfig.flux_ratio`.
     """
 
     sources: Sources
     mjd_ref: float
     acceptance: Floats
+    flux_adu: Floats | None = None
 
     def place_px(self, epochs: Epochs) -> Floats:
         """Give the places at the reference time, (n, 2): row and column on the first image."""
@@ -92,7 +96,8 @@ def place(epochs: Epochs, rules: InjectionRules, kind: NDArray[np.str_], rng_of:
     pending = np.arange(len(kind))
     sources = new = drawn(pending)
     if target.strategy != "visible" or not len(kind):
-        return Placed(sources, mjd_ref, np.full(len(kind), np.nan))
+        placed = Placed(sources, mjd_ref, np.full(len(kind), np.nan))
+        return replace(placed, flux_adu=_flux_asked(placed, epochs, target, room.scene_of(pending)))
     n_drawn, accepted = np.ones(len(kind)), np.zeros(len(kind))
     for _ in range(target.max_tries - 1):
         seen = n_seen(new, epochs, rules, room.masks, None if room.boxes is None else room.boxes[pending])
@@ -105,6 +110,15 @@ def place(epochs: Epochs, rules: InjectionRules, kind: NDArray[np.str_], rng_of:
         n_drawn[pending] += 1
         sources = joined(sources, new, pending)
     return Placed(sources, mjd_ref, _rate(kind, accepted, n_drawn))
+
+
+def _flux_asked(placed: Placed, epochs: Epochs, target: TargetConfig, scene: Scene) -> Floats | None:
+    """Give the flux of the star next to each source times the ratio that is asked for."""
+    if target.strategy != "near_star" or target.flux_ratio is None:
+        return None
+    assert scene.star_x is not None and scene.star_y is not None and scene.star_flux is not None
+    stars = cKDTree(np.stack([scene.star_y, scene.star_x], axis=1))
+    return np.asarray(target.flux_ratio * scene.star_flux[stars.query(placed.place_px(epochs))[1]])
 
 
 def n_seen(sources: Sources, epochs: Epochs, rules: InjectionRules, masks: Masks, boxes: Ints | None) -> Ints:
