@@ -1,6 +1,7 @@
 """Arrays by name in one file, for what one unit of a step leaves to another."""
 
 import io
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,6 @@ def read(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except (OSError, ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile) as error:
         hint = "delete it and run its step again"
         raise ContractError(f"{path.name} cannot be read: {error}", hint=hint) from error

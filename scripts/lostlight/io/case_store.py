@@ -195,6 +195,7 @@ class Cases:
     truth: Mapping[str, NDArray]
     attributes: Mapping[str, Any]
     _group: zarr.Group = field(repr=False)
+    _held: dict[str, NDArray] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -205,14 +206,27 @@ class Cases:
 
     def patch(self, case: int) -> NDArray:
         """Read the cut-out (T, P, P) without what was planted."""
+        return self._cut(self._group[f"base/{self.truth['stack'][case]}"], case)
+
+    def x(self, case: int | slice) -> NDArray:
+        """Give cut-out and source together: (T, P, P) of one case, (n, T, P, P) of several.
+
+        Of several, the images they are cut from are read whole, and held from then on.
+        """
+        if not isinstance(case, slice):
+            return self.patch(case) + self.y(case)
+        together = self.y(case)
+        for number, cut in zip(range(len(self))[case], together, strict=True):
+            stack = str(self.truth["stack"][number])
+            if stack not in self._held:
+                self._held[stack] = self._read(f"base/{stack}", ...)
+            cut += self._cut(self._held[stack], number)
+        return together
+
+    def _cut(self, base: zarr.Array | NDArray, case: int) -> NDArray:
         height, width = self.shape[2:]
         row, column = int(self.truth["row"][case]), int(self.truth["column"][case])
-        place = slice(None), slice(row, row + height), slice(column, column + width)
-        return self._read(f"base/{self.truth['stack'][case]}", place)
-
-    def x(self, case: int) -> NDArray:
-        """Give cut-out and source together, (T, P, P)."""
-        return self.patch(case) + self.y(case)
+        return np.asarray(base[:, row : row + height, column : column + width])
 
     def _read(self, name: str, place: Any) -> NDArray:
         try:
