@@ -74,12 +74,17 @@ def search_tables(
     backend: str = "numba",
     threads: int = 1,
     progress: Progress | None = None,
+    window: Window | None = None,
 ) -> Peaks:
-    """Find the best of any paths, given in whole pixels; as `search`, with dx and dy int32 of shape (V, T)."""
+    """Find the best of any paths, given in whole pixels; as `search`, with dx and dy int32 of shape (V, T).
+
+    `window` is where paths are at mid-arc; without it they may start anywhere, within the margin of the rules.
+    """
     rules = rules or SearchRules()
     _check(psi, phi, dx, dy, backend)
-    margin = margin_of(dx, dy, rules)
-    window = Window(-margin, -margin, (psi.shape[1] + 2 * margin, psi.shape[2] + 2 * margin))
+    if window is None:
+        margin = margin_of(dx, dy, rules)
+        window = Window(-margin, -margin, (psi.shape[1] + 2 * margin, psi.shape[2] + 2 * margin))
     # Of motions that go through the same pixels the first is tried.
     first = np.sort(np.unique(np.concatenate([dx, dy], axis=1), axis=0, return_index=True)[1]).astype(np.int32)
     dx, dy = dx[first], dy[first]
