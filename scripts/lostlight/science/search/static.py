@@ -1,0 +1,69 @@
+"""Sources that do not move: found on most images at the same place of the sky; a search leaves them out."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from astropy.wcs import WCS
+from numpy.typing import NDArray
+
+from lostlight.science.epochs.grid import Grid, whole_shift
+from lostlight.science.mosaic.warp.nodes import expand, route
+
+Mask = NDArray[np.bool_]
+
+LEAST = 0.5
+"""Share of the images that show a place, on which a source must be there to be static."""
+_FEWEST = 2
+
+
+def static_sources(marks: Iterable[Mask], covers: Iterable[Mask], wcs: Sequence[WCS | None], grid: Grid) -> Mask:
+    """Mark the pixels of a grid on sources that are at the same place on at least half of the images.
+
+    Parameters
+    ----------
+    marks, covers : iterables of T (ny, nx) bool
+        Pixels of sources of each image, and those that it has; each is looked at once.
+    wcs : sequence of T WCS or None
+    grid : Grid
+
+    Returns
+    -------
+    (H, W) bool
+    """
+    n_marked, n_shown = np.zeros(grid.shape, np.uint16), np.zeros(grid.shape, np.uint16)
+    for mark, cover, sky in zip(marks, covers, wcs, strict=True):
+        n_marked += nearest_from(mark, grid, sky)
+        n_shown += nearest_from(cover, grid, sky)
+    return (n_marked >= np.maximum(LEAST * n_shown, _FEWEST)) & (n_shown > 0)
+
+
+def nearest_from(mask: Mask, grid: Grid, wcs: WCS | None) -> Mask:
+    """Bring a mask of an image to a grid: of each pixel of the grid the nearest of the image; False beyond it."""
+    return _nearest(mask, wcs, grid.wcs, grid.shape, (-grid.x0, -grid.y0))
+
+
+def nearest_on(mask: Mask, grid: Grid, wcs: WCS | None, shape: tuple[int, int]) -> Mask:
+    """Bring a mask of a grid to an image of a shape: of each pixel of the image the nearest of the grid."""
+    return _nearest(mask, grid.wcs, wcs, shape, (grid.x0, grid.y0))
+
+
+def _nearest(mask: Mask, wcs: WCS | None, other: WCS | None, shape: tuple[int, int], without: tuple[int, int]) -> Mask:
+    """Bring a mask from one grid to another; `without` is how it lies shifted there where there is no sky."""
+    found = np.zeros(shape, bool)
+    shift = without if wcs is None or other is None else whole_shift(wcs, other, mask.shape)
+    if shift is not None:
+        dx, dy = shift
+        y0, x0 = max(dy, 0), max(dx, 0)
+        y1, x1 = max(min(dy + mask.shape[0], shape[0]), y0), max(min(dx + mask.shape[1], shape[1]), x0)
+        found[y0:y1, x0:x1] = mask[y0 - dy : y1 - dy, x0 - dx : x1 - dx]
+        return found
+    way = route(other, shape, wcs, mask.shape)
+    if way.window is None:
+        return found
+    window = way.window
+    x, y = (np.rint(expand(nodes, window, way.step_px)).astype(np.int64) for nodes in (way.x, way.y))
+    inside = (x >= 0) & (x < mask.shape[1]) & (y >= 0) & (y < mask.shape[0])
+    part = np.zeros(x.shape, bool)
+    part[inside] = mask[y[inside], x[inside]]
+    found[window.y0 : window.y0 + window.height, window.x0 : window.x0 + window.width] = part
+    return found
