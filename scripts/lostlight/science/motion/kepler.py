@@ -151,15 +151,14 @@ def solve_kepler(mean_anomaly: FloatArray, ecc: FloatArray) -> FloatArray:
     Start and steps for ellipses as in Danby, Fundamentals of Celestial Mechanics (1988), section 6.6.
     """
     closed = ecc < 1
-    turns = np.where(closed, np.round(mean_anomaly / (2 * np.pi)), 0) * 2 * np.pi
-    mean = mean_anomaly - turns
-    solved = np.where(closed, mean + 0.85 * ecc * np.sign(np.sin(mean)), np.arcsinh(mean / np.where(closed, 1, ecc)))
+    start = mean_anomaly + 0.85 * ecc * np.sign(np.sin(mean_anomaly))
+    solved = np.where(closed, start, np.arcsinh(mean_anomaly / np.where(closed, 1, ecc)))
     for _ in range(_STEPS):
-        step = _kepler_step(solved, mean, ecc, closed)
+        step = _kepler_step(solved, mean_anomaly, ecc, closed)
         solved = solved + step
         if np.all(np.abs(step) <= _DONE * (1 + np.abs(solved))):
             break
-    return solved + turns
+    return solved
 
 
 def _kepler_step(at: FloatArray, mean: FloatArray, ecc: FloatArray, closed: NDArray[np.bool_]) -> FloatArray:
