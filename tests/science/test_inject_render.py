@@ -82,6 +82,23 @@ def test_trails_agree_with_dense_integrals(fwhm, length):
         assert abs(drawn - truth).max() <= 1e-4 * truth.max()
 
 
+@pytest.mark.soak
+def test_any_trail_agrees_with_a_dense_integral():
+    """A3: drawn at random within its ranges, a few hundred times."""
+    rng = np.random.default_rng(12)
+    for _ in range(300):
+        fwhm, length, angle = rng.uniform(1.2, 8), rng.uniform(0, 40), rng.uniform(0, 2 * math.pi)
+        s = fwhm / FWHM
+        size = round(length * s + 14 * s) + 5
+        middle = size / 2 + rng.uniform(-0.5, 0.5, 2)
+        half = length * s / 2 * np.array([math.cos(angle), math.sin(angle)])
+        start, end = tuple(middle - half), tuple(middle + half)
+        drawn = trail(gaussian(fwhm), (size, size), start, end)
+        truth = dense_gaussian((size, size), start, end, s)
+        assert abs(drawn - truth).max() <= 1e-4 * truth.max()
+        assert drawn.sum() == pytest.approx(1, abs=1e-6)
+
+
 @pytest.mark.parametrize("fwhm", [1.2, 2.5, 8.0])
 def test_light_and_place_are_kept(fwhm):
     """A3: all light arrives to 1e-6, its centroid is right to 1e-4 px, and none is negative.
