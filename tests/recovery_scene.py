@@ -32,7 +32,7 @@ def sources(n=600, seed=1, sky=True):
     on_sky = 1.0 if sky else np.nan
     return Table({
         "mag": on_sky * mag, "rate_arcsec_h": on_sky * rng.uniform(0.2, 5, n),
-        "snr_stack": snr, "is_recovered": is_found, "lost_because": lost, "also_because": also,
+        "flux_adu": 40 * snr, "snr_stack": snr, "is_recovered": is_found, "lost_because": lost, "also_because": also,
         "lh_expected": 0.95 * snr, "lh_true": true, "lh_found": np.where(is_found, np.maximum(true, THRESHOLD), np.nan),
     })  # fmt: skip
 

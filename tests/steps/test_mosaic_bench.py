@@ -14,9 +14,10 @@ from lostlight.core.errors import ConfigError
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Lent
 from lostlight.science.mosaic.window import Window
-from lostlight.steps.mosaicking import bench as benches
+from lostlight.science.stack import card as cards
+from lostlight.science.stack.card import card
 from lostlight.steps.mosaicking.assembling import assemble
-from lostlight.steps.mosaicking.bench import Bench, card
+from lostlight.steps.mosaicking.bench import Bench
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 GPU, AUTO, CPU = (Lent(memory_mb=64, backend="numpy", device=device) for device in ("gpu", "auto", "cpu"))
@@ -55,7 +56,7 @@ def there(monkeypatch):
     """Say which card there is."""
 
     def put(found, why=""):
-        monkeypatch.setattr(benches, "_look", lambda: (found, why))
+        monkeypatch.setattr(cards, "_look", lambda: (found, why))
         return found
 
     return put
@@ -151,10 +152,10 @@ def cupy(monkeypatch):
 
     def put(module):
         monkeypatch.setitem(sys.modules, "cupy", module)
-        benches._look.cache_clear()
+        cards._look.cache_clear()
 
     yield put
-    benches._look.cache_clear()
+    cards._look.cache_clear()
 
 
 def package(count):

@@ -206,6 +206,8 @@ class RecoveryReport(_Record):
     n_injected: int = 0
     n_recovered: int = 0
     n_realisations: int = 0
+    is_instrumental: bool = False
+    """magnitudes are those of one adu of the first image at zero: its true zero point is not known"""
     acceptance: Number = None
     """fraction of drawn places that enough images show"""
     curve: Curve | None = None
@@ -228,7 +230,9 @@ class RecoveryReport(_Record):
     timings: str = "../timings.json"
 
 
-def build(lost: Sequence[tuple[str, str]] = (), examples: Mapping[str, str] | None = None, **known: Any) -> dict[str, Any]:
+def build(
+    lost: Sequence[tuple[str, str]] = (), examples: Mapping[str, str] | None = None, **known: Any
+) -> dict[str, Any]:
     """Put the report together and check it against its schema.
 
     Parameters

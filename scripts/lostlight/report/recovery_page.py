@@ -73,15 +73,16 @@ def html(
 def _charts(told: Mapping[str, Any]) -> dict[str, str]:
     """Draw what there is something to draw of."""
     drawn, threshold = {}, told["search"]["threshold"]
+    label = "instrumental magnitude" if told["is_instrumental"] else "magnitude"
     if told["curve"] and told["curve"]["n"]:
-        drawn["completeness"] = charts.completeness(told["curve"])
+        drawn["completeness"] = charts.completeness(told["curve"], label)
     rated = [curve for curve in told["curves"] if curve["n"]]
     if len(rated) > 1:
-        drawn["by_rate"] = charts.by_rate(rated)
+        drawn["by_rate"] = charts.by_rate(rated, label)
     if told["by_snr"] and told["by_snr"]["n"]:
         drawn["by_snr"] = charts.by_snr(told["by_snr"], threshold)
     if any(map(any, told["cells"]["n"])):
-        drawn["cells"] = charts.cells(told["cells"])
+        drawn["cells"] = charts.cells(told["cells"], label)
     if told["reasons"]:
         drawn["reasons"] = charts.reasons(told["reasons"], recovery_words.REASONS)
     if told["found"]:

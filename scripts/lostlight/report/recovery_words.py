@@ -18,6 +18,8 @@ GLOSSARY: dict[str, tuple[str, str]] = {
     "completeness": ("completeness", "Fraction of planted sources that the search finds."),
     "interval": ("interval", "Where the true fraction lies with a probability of 68 %: Jeffreys' interval."),
     "m50": ("m50", "Magnitude at which half of all sources are found."),
+    "instrumental": ("instrumental", "Not on any system of magnitudes: −2.5 log10 of the flux in adu of the first "
+                     "image."),
     "plateau": ("plateau", "Fraction found of sources so bright that noise does not matter."),
     "aic": ("AIC", "Akaike's criterion: tells whether a further parameter is worth it; the smaller the better."),
     "bootstrap": ("bootstrap", "Errors from fits to the planted sources drawn anew, with replacement."),

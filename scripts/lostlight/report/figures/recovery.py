@@ -32,7 +32,7 @@ def completeness(curve: Mapping[str, Any], label: str = "magnitude") -> str:
     return style.svg(figure, "completeness", words)
 
 
-def by_rate(curves: Sequence[Mapping[str, Any]]) -> str:
+def by_rate(curves: Sequence[Mapping[str, Any]], label: str = "magnitude") -> str:
     """Draw the curves of several bins of rate over each other."""
     figure, axes = style.canvas(3.0)
     for curve, colour, mark in zip(curves, _CURVES, _MARKS, strict=False):
@@ -40,7 +40,7 @@ def by_rate(curves: Sequence[Mapping[str, Any]]) -> str:
         _points(axes, curve, colour, mark, name)
         if curve["line"]:
             axes.plot(*np.array(curve["line"], float).T, color=colour, linewidth=1.2)
-    _fractions(axes, "magnitude")
+    _fractions(axes, label)
     return style.svg(figure, "by-rate", f"Completeness against magnitude in {len(curves)} bins of rate")
 
 
@@ -56,7 +56,7 @@ def by_snr(curve: Mapping[str, Any], threshold: float) -> str:
     return style.svg(figure, "by-snr", "Fraction found against expected signal to noise, and what white noise allows")
 
 
-def cells(told: Mapping[str, Any]) -> str:
+def cells(told: Mapping[str, Any], label: str = "magnitude") -> str:
     """Draw the fraction found in cells of magnitude and rate; empty cells are left out."""
     n, k = (np.array(told[key], float) for key in ("n", "k"))
     figure, axes = style.canvas(3.0)
@@ -68,7 +68,7 @@ def cells(told: Mapping[str, Any]) -> str:
     axes.grid(visible=False)
     bar = figure.colorbar(drawn, ax=axes, fraction=0.06, pad=0.02)
     bar.outline.set_visible(False)
-    style.labels(axes, {"x": "magnitude", "y": "rate, ″/h"})
+    style.labels(axes, {"x": label, "y": "rate, ″/h"})
     return style.svg(figure, "cells", "Fraction found, by magnitude and rate of motion")
 
 

@@ -172,7 +172,8 @@ def _starts(form: str, mag: FloatArray, is_found: NDArray[np.bool_]) -> list[Flo
     starts = []
     for place in mag.min() + span * _PLACES:
         for width in span * np.array(_WIDTHS):
-            each = {"top": top, "c": 1e-3, "m0": place, "w": width, "w1": 2 * width, "w2": 2 * width}
+            # Equal widths would stay equal: the likelihood is the same with both exchanged.
+            each = {"top": top, "c": 1e-3, "m0": place, "w": width, "w1": width, "w2": 4 * width}
             starts.append(np.array([each[name] for name in FORMS[form][1]]))
     return sorted(starts, key=lambda start: _loss(start, form, mag, is_found))
 

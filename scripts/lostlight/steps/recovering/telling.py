@@ -25,7 +25,8 @@ def completeness(
     Parameters
     ----------
     table : Table
-        Columns ``RECOVERIES``; without known magnitudes or rates, what needs them is left empty.
+        Columns ``RECOVERIES``. Without known magnitudes those of the fluxes stand for them, with one adu at zero;
+        without known rates, what needs them is left empty.
     mag_bin : float
         Width of the bins of magnitude.
     rate_bins : sequence of float
@@ -38,14 +39,19 @@ def completeness(
     Returns
     -------
     dict
-        Fields `curve`, `curves` and `cells` of `lostlight.core.recovery_report.RecoveryReport`.
+        Fields `curve`, `curves`, `cells` and `is_instrumental` of `lostlight.core.recovery_report.RecoveryReport`.
     """
     mag, rate, is_found = (np.asarray(table[name]) for name in ("mag", "rate_arcsec_h", "is_recovered"))
+    is_instrumental = not np.isfinite(mag).any()
+    if is_instrumental:
+        flux = np.asarray(table["flux_adu"], float)
+        mag = -2.5 * np.log10(np.where(flux > 0, flux, np.nan))
     if not np.isfinite(mag).any():
         return {}
     edges = bins.even_edges(mag, mag_bin)
     forms = tuple(curves.FORMS) if form == "auto" else (form,)
-    told: dict[str, Any] = {"curve": _curve(mag, is_found, edges, curves.fit_all(mag, is_found, forms, n_bootstrap))}
+    told: dict[str, Any] = {"is_instrumental": is_instrumental}
+    told["curve"] = _curve(mag, is_found, edges, curves.fit_all(mag, is_found, forms, n_bootstrap))
     if np.isfinite(rate).any():
         parts = [(rate >= low) & (rate < high) for low, high in pairwise(rate_bins)]
         told["curves"] = [
