@@ -124,6 +124,7 @@ def test_a_few_words_make_a_profile():
         (lambda: empirical(-np.ones((5, 5))), BadPSF),
         (lambda: empirical(np.full((5, 5), np.nan)), BadPSF),
         (lambda: sampled(np.ones((5, 5)), 5.0), BadPSF),
+        (lambda: sampled(np.ones((5, 9)), 0.25), BadPSF),
     ],
 )
 def test_what_is_no_profile_is_refused(make, error):

@@ -92,6 +92,9 @@ def sampled(image: NDArray[Any], step_px: float) -> Sampled:
         raise BadPSF(
             f"samples of a profile are {step_px} px apart", f"give a step above 0 and up to {_COARSEST} pixels"
         )
+    if min(image.shape) // 2 * step_px < 1:
+        reach = f"{image.shape[0]} x {image.shape[1]} samples {step_px} px apart"
+        raise BadPSF(f"{reach} do not reach from one pixel to the next", "give a table that reaches a pixel each way")
     image = image.clip(0)
     return Sampled(image / image.sum(), float(step_px))
 
