@@ -5,7 +5,7 @@ import pytest
 from astropy.io import fits
 
 from lostlight.core.errors import BadDate, ConfigError
-from lostlight.science.motion.times import check_times, hours_since_first, is_quantised, mjd_of_hours
+from lostlight.science.motion.times import check_times, is_quantised
 
 
 def test_good_times_pass_in_silence():
@@ -42,9 +42,3 @@ def test_times_out_of_order_or_twice_are_refused():
         check_times([57130.2, 57130.4, 57130.3])
     with pytest.raises(ConfigError, match="images 0 and 1 have the same time"):
         check_times([57130.2, 57130.2, 57130.3])
-
-
-def test_hours_and_days():
-    hours = hours_since_first([57130.5, 57130.25, 57131.25])
-    assert hours == pytest.approx([6, 0, 24])
-    assert mjd_of_hours(hours, 57130.25) == pytest.approx([57130.5, 57130.25, 57131.25], abs=1e-9)

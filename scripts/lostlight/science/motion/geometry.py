@@ -19,6 +19,10 @@ EARTH_RATE_ARCSEC_H = 147.8412
 OBLIQUITY_DEG = 84381.448 / 3600
 """Of the ecliptic of J2000 to the equator (IAU 1976), as in the elements of JPL and the Minor Planet Center."""
 
+_COS, _SIN = np.cos(np.radians(OBLIQUITY_DEG)), np.sin(np.radians(OBLIQUITY_DEG))
+_TILT = np.array([[1, 0, 0], [0, _COS, _SIN], [0, -_SIN, _COS]])
+"""Turns vectors of the ecliptic, as rows, to the equator."""
+
 
 def ecliptic_rate(r_au: ArrayLike, elong_deg: ArrayLike) -> FloatArray:
     """Give the apparent rate of a body on a circular orbit in the plane of the ecliptic.
@@ -57,12 +61,6 @@ def angle_at_sun(r_au: ArrayLike, elong_deg: ArrayLike) -> FloatArray:
     """Give the angle at the Sun between the Earth, at 1 au, and a body beyond it, in radians."""
     elongation = np.radians(np.asarray(elong_deg, np.float64))
     return np.pi - elongation - np.arcsin(np.sin(elongation) / np.asarray(r_au, np.float64))
-
-
-def distance_au(r_au: ArrayLike, elong_deg: ArrayLike) -> FloatArray:
-    """Give the distance from the Earth, at 1 au from the Sun, of a body beyond it, au."""
-    elongation = np.radians(np.asarray(elong_deg, np.float64))
-    return np.cos(elongation) + np.sqrt(np.square(np.asarray(r_au, np.float64)) - np.sin(elongation) ** 2)
 
 
 def ecliptic_pa(ra_deg: ArrayLike, dec_deg: ArrayLike) -> FloatArray:
@@ -134,7 +132,3 @@ def _length(vectors: FloatArray) -> FloatArray:
 def _angle(one: FloatArray, other: FloatArray) -> FloatArray:
     # arccos of a product would be blind to angles below 1e-8
     return np.degrees(np.arctan2(_length(np.cross(one, other)), np.sum(one * other, axis=-1)))
-
-
-_COS, _SIN = np.cos(np.radians(OBLIQUITY_DEG)), np.sin(np.radians(OBLIQUITY_DEG))
-_TILT = np.array([[1, 0, 0], [0, _COS, _SIN], [0, -_SIN, _COS]])

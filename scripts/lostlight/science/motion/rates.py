@@ -34,7 +34,7 @@ def rates_at(motion: Motion, mjd: ArrayLike) -> tuple[FloatArray, FloatArray]:
     Returns
     -------
     rate_ra_arcsec_h, rate_dec_arcsec_h : ndarray, (n, *S), float64
-        Towards east (with cos dec) and north, to about 1e-4 arcsec an hour.
+        Towards east (with cos dec) and north, to 1e-6 of themselves.
     """
     mjd = np.asarray(mjd, np.float64)
     before, now, after = (motion.at(mjd + step) for step in (-_HALF_STEP_DAYS, 0, _HALF_STEP_DAYS))

@@ -11,7 +11,6 @@ FLOAT32_STEP_DAYS = 2.0**-8
 """Step of an MJD of today in 32 bits: 337.5 s."""
 
 _EARLIEST, _LATEST = 15020.0, 88070.0
-_HOURS_PER_DAY = 24
 _SECONDS_PER_DAY = 86400
 
 
@@ -62,17 +61,6 @@ def is_quantised(mjd: ArrayLike) -> bool:
     """
     mjd = np.asarray(mjd, np.float64)
     return mjd.size > 2 and bool(np.all(mjd % FLOAT32_STEP_DAYS == 0) and np.any(mjd % 1 != 0))
-
-
-def hours_since_first(mjd: ArrayLike) -> FloatArray:
-    """Give hours since the earliest time, (T,)."""
-    mjd = np.asarray(mjd, np.float64)
-    return (mjd - mjd.min()) * _HOURS_PER_DAY
-
-
-def mjd_of_hours(hours: ArrayLike, first_mjd: float) -> FloatArray:
-    """Give the MJD of hours since `first_mjd`, (T,)."""
-    return first_mjd + np.asarray(hours, np.float64) / _HOURS_PER_DAY
 
 
 def _doubts(mjd: FloatArray, rate_arcsec_h: float) -> list[str]:
