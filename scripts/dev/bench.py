@@ -10,6 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from benches import (
+    cases,
     chain,
     cosmetic,
     epochs,
@@ -41,6 +42,7 @@ BENCHES = {
     "epochs": epochs.rows,
     "motion": motion.rows,
     "render": render.rows,
+    "cases": cases.rows,
 }
 
 
