@@ -68,6 +68,13 @@ def test_neighbours_that_share_their_noise():
     assert along_y == pytest.approx(0, abs=0.01)
 
 
+def test_haloes_and_slopes_are_no_correlation():
+    y, x = np.indices((200, 211))
+    halo = 60 * np.exp(-np.hypot(x - 90, y - 80) / 40)
+    noise = np.random.default_rng(5).standard_normal(halo.shape)
+    assert correlation((noise + halo).astype(np.float32), np.ones(halo.shape, bool)) == pytest.approx((0, 0), abs=0.05)
+
+
 def test_scatter_knows_where_the_middle_is():
     """An offset changes nothing, and outliers hardly anything."""
     values = np.random.default_rng(3).normal(0, 2, 20_001)

@@ -89,3 +89,15 @@ def test_a_gaussian_where_that_is_wished():
     assert np.isnan(psf.beta)
     assert psf.psf.record()["model"] == "gaussian"
     assert psf.fwhm_px == pytest.approx(3.0, rel=0.01)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("knobs", "most"),
+    [({}, 0.01), ({"cosmics": 60}, 0.01), ({"galaxies": 40}, 0.01), ({"hot": 30}, 0.01), ({"saturated": 6}, 0.01)],
+)
+def test_width_over_many_scenes(knobs, most):
+    """A14 in full: twenty scenes of 80 stars with each kind of flaw."""
+    off = errors(80, range(20), **knobs)
+    assert abs(off.mean()) <= most
+    assert off.std() <= most

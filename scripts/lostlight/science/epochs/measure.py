@@ -10,7 +10,7 @@ from lostlight.science.epochs.background import Sky, sky_mesh
 from lostlight.science.epochs.noise import Noise, noise_of
 from lostlight.science.epochs.psf_fit import MeasuredPsf, measure_psf
 
-_CORRELATED = 0.05
+_CORRELATED = 0.1
 
 
 @dataclass(frozen=True, eq=False)

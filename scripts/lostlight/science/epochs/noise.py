@@ -15,6 +15,8 @@ AGREES = 0.2
 """A variance plane is believed if its noise is within this fraction of what the image shows."""
 _FEW = 100
 _CLIPPED_SIGMA = 4.0
+_FAR = 3
+"""Pixels so far apart share no noise, whatever an image was resampled by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,24 +90,37 @@ def scatter(values: NDArray) -> float:
 
 
 def correlation(values: Floats, good: Mask) -> tuple[float, float]:
-    """Give the correlation of good neighbours along rows and along columns; pairs with an outlier do not count.
+    """Give the correlation of the noise of neighbours along rows and along columns.
+
+    Differences of neighbours are compared with those of pixels three apart, so that what is left of haloes and slopes
+    does not count, for it is in both.
 
     Parameters
     ----------
     values : ndarray, shape (ny, nx)
         In units that have the same scatter everywhere.
     good : ndarray, shape (ny, nx), bool
+
+    Returns
+    -------
+    along_x, along_y : float
+        0 where there are hardly any neighbours.
     """
-    middle = np.median(values[good])
-    width = scatter(values[good])
-    off = np.where(good, values - middle, np.inf)
-    plain = np.abs(off) < _CLIPPED_SIGMA * width
-    found = []
-    for first, second in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
-        both = plain[first] & plain[second]
-        a, b = (off[part][both].astype(np.float64) for part in (first, second))
-        found.append(float(a @ b / np.sqrt((a @ a) * (b @ b))) if both.any() else 0.0)
-    return found[0], found[1]
+    along_x, along_y = (_shared(each, where) for each, where in ((values, good), (values.T, good.T)))
+    return along_x, along_y
+
+
+def _shared(values: Floats, good: Mask) -> float:
+    near, far = (_power(values, good, lag) for lag in (1, _FAR))
+    return 1 - near / far if near > 0 and far > 0 else 0.0
+
+
+def _power(values: Floats, good: Mask, lag: int) -> float:
+    """Give the variance of differences over some pixels, outliers left out; 0 of too few."""
+    off = (values[:, lag:] - values[:, :-lag])[good[:, lag:] & good[:, :-lag]].astype(np.float64)
+    if off.size < _FEW:
+        return 0.0
+    return float(np.mean(np.square(off[np.abs(off) < _CLIPPED_SIGMA * scatter(off)])))
 
 
 def _objection(variance: Floats, bad: Mask, good: Mask, sigma: float) -> str:
