@@ -61,7 +61,7 @@ class Survivors:
     paths : Paths
         (n,), with the likelihood before clipping.
     keep : bool, shape (n, T)
-        Images that were not clipped.
+        Images that were not clipped; of a candidate those without another, better one in the same place.
     lh : float64, shape (n,)
         After clipping.
     leader : int64, shape (n,)
@@ -112,7 +112,7 @@ def survivors(
     radius = rules.cluster_fwhm * rules.fwhm_px
     leader = together(track[0][:, [0, -1]], track[1][:, [0, -1]], radius)
     first = np.flatnonzero(leader == np.arange(len(leader)))
-    merged = independent(
+    merged, keep[first] = independent(
         track[0][first], track[1][first], psi_t[first], phi_t[first], keep[first], rules.threshold, rules.min_epochs,
         radius,
     )  # fmt: skip

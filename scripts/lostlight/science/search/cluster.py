@@ -49,10 +49,11 @@ def independent(
     threshold: float,
     min_epochs: int,
     radius_px: float,
-) -> Ints:
+) -> tuple[Ints, Bools]:
     """Join paths to a better one where they are nothing without the images on which both are in one place.
 
-    A bright source makes many poor paths good that meet it on a few images only.
+    A bright source makes many poor paths good that meet it on a few images only. The best path takes all images it is
+    on; of the others, that which is best on the images left to it comes next.
 
     Parameters
     ----------
@@ -70,21 +71,24 @@ def independent(
 
     Returns
     -------
-    int64, shape (n,)
+    leader : int64, shape (n,)
         Number of the path it joined; its own where it stands.
+    free : bool, shape (n, T)
+        Images that count and were left to it.
     """
     leader = np.full(len(x), -1)
-    free = keep.copy()
+    free, rest = keep.copy(), likelihood(psi, phi, keep)
     left = np.arange(len(x))
     while left.size:
-        best, left = left[0], left[1:]
+        best = left[np.argmax(rest[left])]
         leader[best] = best
+        left = left[left != best]
         near = np.hypot(x[left] - x[best], y[left] - y[best]) <= radius_px
-        touched = near.any(axis=1)
+        touched = (near & free[left]).any(axis=1)
         which = left[touched]
         free[which] &= ~near[touched]
-        rest = likelihood(psi[which], phi[which], free[which])
-        gone = which[(rest < threshold) | (free[which].sum(axis=1) < min_epochs)]
+        rest[which] = likelihood(psi[which], phi[which], free[which])
+        gone = which[(rest[which] < threshold) | (free[which].sum(axis=1) < min_epochs)]
         leader[gone] = best
         left = left[leader[left] < 0]
-    return leader
+    return leader, free

@@ -54,4 +54,6 @@ def percentile(values: NDArray[np.float64], counts: NDArray[np.bool_], percent: 
     below = np.floor(place).astype(np.int64)
     rows = np.arange(len(values))
     lower, upper = ordered[rows, below], ordered[rows, np.minimum(below + 1, np.maximum(last, 0))]
-    return np.where(last >= 0, lower + (place - below) * (np.where(last >= 0, upper, 0) - lower), 0)
+    some = last >= 0
+    lower, upper = np.where(some, lower, 0), np.where(some, upper, 0)
+    return lower + (place - below) * (upper - lower)

@@ -112,8 +112,8 @@ def has_hole(stamp: Doubles) -> Bools:
 def misshapen(stamp: Doubles, expected: Doubles) -> Bools:
     """Tell whether a point source would have another profile, of which `expected` is the autocorrelation."""
     half = len(expected) // 2
-    offset = np.hypot(*np.mgrid[-half : half + 1, -half : half + 1])
-    ring = (abs(offset - half / 2) <= 0.5).astype(np.float64)
+    # Around half its height widths tell most.
+    ring = (abs(expected - 0.5) < 0.2).astype(np.float64)
     ring /= ring.sum()
     height = (ring * expected).sum()
     # The mean of the ring less what the peak makes expect, and its variance, as noise goes together like the signal.
