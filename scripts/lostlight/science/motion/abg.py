@@ -140,7 +140,8 @@ class AbgMotion:
     def _seen(self, part: slice, days: FloatArray, way: FloatArray, fall: FloatArray) -> tuple[FloatArray, FloatArray]:
         gamma = self.gamma[part, None]
         frame = tangent_frame(self.ra_deg[part], self.dec_deg[part])
-        parallax = [gamma * (axis @ way.T) for axis in frame]
+        # written out: a product of matrices rounds differently with their size
+        parallax = [gamma * sum(np.multiply.outer(axis[:, k], way[:, k]) for k in range(3)) for axis in frame]
         pull, change = ([gamma * np.sum(order * axis, axis=-1)[:, None] for axis in frame] for order in fall)
         rates = [rate[part, None] for rate in (self.gamma_dot, self.alpha_dot, self.beta_dot)]
 

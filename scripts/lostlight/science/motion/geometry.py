@@ -20,8 +20,6 @@ OBLIQUITY_DEG = 84381.448 / 3600
 """Of the ecliptic of J2000 to the equator (IAU 1976), as in the elements of JPL and the Minor Planet Center."""
 
 _COS, _SIN = np.cos(np.radians(OBLIQUITY_DEG)), np.sin(np.radians(OBLIQUITY_DEG))
-_TILT = np.array([[1, 0, 0], [0, _COS, _SIN], [0, -_SIN, _COS]])
-"""Turns vectors of the ecliptic, as rows, to the equator."""
 
 
 def ecliptic_rate(r_au: ArrayLike, elong_deg: ArrayLike) -> FloatArray:
@@ -95,7 +93,9 @@ def rate_components(rate_arcsec_h: ArrayLike, pa_deg: ArrayLike) -> tuple[FloatA
 
 def equatorial(ecliptic: ArrayLike) -> FloatArray:
     """Turn vectors from the axes of the ecliptic J2000 to those of the equator; shape (..., 3)."""
-    return np.asarray(ecliptic, np.float64) @ _TILT
+    x, y, z = np.moveaxis(np.asarray(ecliptic, np.float64), -1, 0)
+    # written out: a product of matrices rounds differently with their size
+    return np.stack([x, _COS * y - _SIN * z, _SIN * y + _COS * z], axis=-1)
 
 
 class Aspect(NamedTuple):

@@ -153,10 +153,13 @@ def solve_kepler(mean_anomaly: FloatArray, ecc: FloatArray) -> FloatArray:
     closed = ecc < 1
     start = mean_anomaly + 0.85 * ecc * np.sign(np.sin(mean_anomaly))
     solved = np.where(closed, start, np.arcsinh(mean_anomaly / np.where(closed, 1, ecc)))
+    moves = np.ones(solved.shape, bool)
     for _ in range(_STEPS):
-        step = _kepler_step(solved, mean_anomaly, ecc, closed)
+        # what is solved stays as it is, so that no body depends on the others
+        step = np.where(moves, _kepler_step(solved, mean_anomaly, ecc, closed), 0)
         solved = solved + step
-        if np.all(np.abs(step) <= _DONE * (1 + np.abs(solved))):
+        moves &= np.abs(step) > _DONE * (1 + np.abs(solved))
+        if not moves.any():
             break
     return solved
 
