@@ -17,19 +17,23 @@ def sky() -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=20, show_default=True, help="which camera or mosaic")
 @click.option("--cfa", is_flag=True, help="a camera with a colour-filter array; tiles in colour")
 @click.option("--tiles", is_flag=True, help="calibrated frames of a mosaic, with a sky solution, instead of raw ones")
-def frames_of_a_camera(folder: Path, seed: int, cfa: bool, tiles: bool) -> None:
-    """Write simulated frames: biases, darks, flats and lights of one night, or with --tiles those of a mosaic."""
+@click.option("--movers", is_flag=True, help="images of two nights of a field in which three bodies move")
+def frames_of_a_camera(folder: Path, seed: int, cfa: bool, tiles: bool, movers: bool) -> None:
+    """Write simulated frames: biases, darks, flats and lights of one night, or those of a mosaic or of movers."""
     from lostlight.sim.camera_frames import write_frames
     from lostlight.sim.mosaics_files import write_tiles
+    from lostlight.sim.movers import Movers
 
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder} is not empty", hint="give a new folder")
     folder.mkdir(parents=True, exist_ok=True)
     if tiles:
         write_tiles(folder, seed, colour=cfa)
+    elif movers:
+        Movers(seed).write(folder)
     else:
         write_frames(folder, seed, **({"cfa": "RGGB"} if cfa else {}))
-    click.echo(f"{'tiles' if tiles else 'raw frames'}: {folder}")
+    click.echo(f"{'tiles' if tiles else 'images' if movers else 'raw frames'}: {folder}")
 
 
 @sky.command()

@@ -70,7 +70,7 @@ def test_neighbours_that_share_their_noise():
 
 def test_haloes_and_slopes_are_no_correlation():
     y, x = np.indices((200, 211))
-    halo = 60 * np.exp(-np.hypot(x - 90, y - 80) / 40)
+    halo = 8 * np.exp(-np.hypot(x - 90, y - 80) / 40)
     noise = np.random.default_rng(5).standard_normal(halo.shape)
     assert correlation((noise + halo).astype(np.float32), np.ones(halo.shape, bool)) == pytest.approx((0, 0), abs=0.05)
 

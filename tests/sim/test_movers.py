@@ -9,7 +9,9 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.time import Time
 from astropy.wcs import WCS
+from click.testing import CliRunner
 
+from lostlight.cli import cli
 from lostlight.io import frame_list
 from lostlight.sim import darkroom
 from lostlight.sim.movers import Movers
@@ -114,3 +116,9 @@ def test_a_folder_by_its_name():
     assert known == {"movers:12": str(folder)}
     assert len(list(folder.glob("*.fits"))) == 10
     assert (folder / "truth.ecsv").is_file()
+
+
+def test_a_user_writes_them(tmp_path):
+    done = CliRunner().invoke(cli, ["sky", "frames", str(tmp_path / "m"), "--movers", "--seed", "12"])
+    assert done.exit_code == 0, done.output
+    assert len(list((tmp_path / "m").glob("*.fits"))) == 10
