@@ -37,3 +37,13 @@ def test_batches_change_no_bit(model, size):
     for first in range(0, N, max(size, 23)):
         some = slice(first, first + size)
         assert all(np.array_equal(a[some], b) for a, b in zip(whole, MODELS[model](some), strict=True))
+
+
+def test_times_change_no_bit():
+    """A2: the same places for one time and for many."""
+    whole = np.arange(19) / 7 + START
+    bodies = KeplerMotion(*ELEMENTS, START, SITE), AbgMotion.from_elements(*ELEMENTS, START, SITE)
+    for motion in bodies:
+        many = motion.at(whole)
+        for k in (0, 5, 18):
+            assert all(np.array_equal(a[:, k], b) for a, b in zip(many, motion.at(whole[k]), strict=True))

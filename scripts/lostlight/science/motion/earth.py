@@ -103,7 +103,7 @@ def _turned_with_earth(site: tuple[float, float, float], time: Time) -> FloatArr
     """Turn a place on the Earth to the axes of the sky; motion of the pole, 10 m, is left out."""
     ut1_jd2 = time.utc.jd2 + _ut1_minus_utc(time) / erfa.DAYSEC
     to_terrestrial = erfa.c2t00b(time.tt.jd1, time.tt.jd2, time.utc.jd1, ut1_jd2, 0.0, 0.0)
-    return np.asarray(site) @ to_terrestrial
+    return sum(value * to_terrestrial[..., axis, :] for axis, value in enumerate(site))
 
 
 def _ut1_minus_utc(time: Time) -> FloatArray:
