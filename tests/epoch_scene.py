@@ -12,9 +12,10 @@ def science(seed=1, shape=SHAPE):
 
 
 def four_hdus(path, planes, names=None, mjd=59000.25):
-    """Write planes after a primary HDU that holds the time alone, as kbmod's files have them."""
+    """Write planes after a primary HDU that holds the time alone, as kbmod's files have them; a table comes last."""
     names = names or [""] * len(planes)
     primary = fits.PrimaryHDU(header=fits.Header({"MJD": mjd}))
+    table = fits.BinTableHDU.from_columns([fits.Column("x", "D", array=np.zeros(2))], name="SOURCES")
     hdus = [fits.ImageHDU(plane, name=name or None) for plane, name in zip(planes, names, strict=True)]
-    fits.HDUList([primary, *hdus]).writeto(path)
+    fits.HDUList([primary, *hdus, table]).writeto(path)
     return path

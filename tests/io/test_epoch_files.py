@@ -159,13 +159,16 @@ def damaged(path, how):
         "empty": ("a.fits", b""),
         "text": ("a.fits", b"not an image at all"),
         "gzip that breaks off": ("a.fits.gz", packed[: len(packed) // 2]),
+        "gzip that hardly begins": ("a.fits.gz", packed[:20]),
         "gzip with an error": ("a.fits.gz", packed[:800] + b"\0\1\2\3" + packed[804:]),
     }
     name, content = written[how]
     (path.parent / name).write_bytes(content)
 
 
-@pytest.mark.parametrize("how", ["truncated", "empty", "text", "gzip that breaks off", "gzip with an error"])
+@pytest.mark.parametrize(
+    "how", ["truncated", "empty", "text", "gzip that breaks off", "gzip that hardly begins", "gzip with an error"]
+)
 def test_damaged_files_are_refused_by_name(tmp_path, how):
     damaged(four_hdus(tmp_path / "a.fits", [science(), np.zeros(SHAPE), np.full(SHAPE, 4.0)]), how)
     (file,) = epoch_files.listed(tmp_path)
@@ -196,10 +199,11 @@ def test_images_of_a_store_are_read_again(tmp_path):
     with stack_store.writing(path, (3, *SHAPE)) as store:
         for number, image in enumerate(images):
             numbers = {"mjd_mid": image.exposure.mid(), "exptime_s": 0.0}
-            store.put(
-                number, image.science, image.bad, variance=image.variance, numbers=numbers, record={"id": image.id}
-            )
-    again = [epoch_files.read(file) for file in epoch_files.listed(path)]
+            record = {"id": image.id, "filter": "r"}
+            store.put(number, image.science, image.bad, variance=image.variance, numbers=numbers, record=record)
+    files = epoch_files.listed(path)
+    assert [epoch_files.filter_of(file) for file in files] == ["r"] * 3
+    again = [epoch_files.read(file) for file in files]
     for one, other in zip(images, again, strict=True):
         assert (one.id, one.exposure.mid()) == (other.id, other.exposure.mid())
         for name in ("science", "variance", "bad"):

@@ -122,6 +122,8 @@ def test_several_images_in_a_file_are_refused(tmp_path):
         read(four_hdus(tmp_path / "b.fits", [science(), ZERO, FOUR, ZERO]))
     with pytest.raises(BadImage, match="no two-dimensional image"):
         read(four_hdus(tmp_path / "c.fits", []))
+    with pytest.raises(BadImage, match="no two-dimensional image, but one of 3 x 5 x 7"):
+        read(four_hdus(tmp_path / "d.fits", [np.zeros((3, 5, 7))]))
 
 
 def test_a_plane_of_other_sides_does_not_belong_to_the_image(tmp_path):
@@ -164,6 +166,7 @@ def test_masks_of_negative_numbers_keep_their_bits(tmp_path):
     mask[2, 2] = -32768  # the highest bit
     path = four_hdus(tmp_path / "a.fits", [science(), mask], ["SCI", "MASK"])
     assert read(path, bad_bits=(15,))[1][2, 2] == stack("BAD")
+    assert not read(path, bad_bits=(14, 16))[1].any()
 
 
 def test_noise_that_is_not_above_zero_is_no_measurement():

@@ -33,7 +33,7 @@ class EpochFile:
     Parameters
     ----------
     id : str
-        Its name, unique among those listed together.
+        Its name: that of the file without suffixes.
     paths : mapping of str to Path
         Files by role: `science`, and of sets of three `noise` and `mask`.
     layout : str
@@ -123,6 +123,8 @@ def listed(source: Path, n_images: int | None = None) -> tuple[EpochFile, ...]:
 
 def filter_of(image: EpochFile) -> str:
     """Read the filter of an image, and no pixels; empty where its header does not tell."""
+    if image.layout == "store":
+        return str(stack_store.open_store(image.paths["science"]).images[image.number].get("filter", ""))
     with frame_files.opened(image.paths["science"]) as hdus:
         number = next((number for number, hdu in enumerate(hdus) if epoch_places.is_plane(hdu)), 0)
         return epoch_header.filter_name(frame_files.inherited(hdus, number))

@@ -148,7 +148,11 @@ def _science(hdus: fits.HDUList, images: Sequence[int], file: str) -> int:
     others = {name for kind, names in NAMES.items() if kind != "science" for name in names}
     left = [number for number in images if _name(hdus[number]) not in others]
     if not left:
-        raise BadImage(f"{file} holds no two-dimensional image", hint="give a file with one", file=file)
+        cubes = [
+            f", but one of {' x '.join(map(str, hdu.shape))}" for hdu in hdus if hdu.is_image and len(hdu.shape) > 2
+        ]
+        said = "".join(cubes[:1])
+        raise BadImage(f"{file} holds no two-dimensional image{said}", hint="give one plane of pixels", file=file)
     unknown = [number for number in left if _name(hdus[number]) not in _NO_NAMES]
     if len(unknown) > 1:
         names = ", ".join(hdus[number].name for number in unknown)

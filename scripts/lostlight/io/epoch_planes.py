@@ -86,16 +86,19 @@ def read_three(paths: Mapping[str, Path], choice: Choice) -> Planes:
 
 def whole_numbers(hdu: Any, file: str) -> NDArray[np.uint32]:
     """Read the pixels of a mask; raises BadImage where they are no whole numbers of 32 bits."""
-    plane = np.asarray(hdu.data)
+    plane = np.asarray(hdu.data).reshape(hdu.shape[-2:])
+    if plane.dtype.kind in "iu" and plane.dtype.itemsize <= 4:
+        # the highest bit of a signed number is one as any other
+        return plane.astype(plane.dtype.newbyteorder("=")).view(f"u{plane.dtype.itemsize}").astype(np.uint32)
     with np.errstate(invalid="ignore"):
-        is_whole = (plane >= -(2**31)) & (plane < 2**32) & (plane == np.floor(plane))
+        is_whole = (plane >= 0) & (plane < 2**32) & (plane == np.floor(plane))
     if not is_whole.all():
         raise BadImage(
             f"{file}: the mask, {hdu.name or 'without a name'}, holds {plane[~is_whole][0]}, which is no set of bits",
             hint="set planes.mask to the mask, or to none",
             file=file,
         )
-    return np.ascontiguousarray(plane.reshape(plane.shape[-2:]).astype(np.int64).astype(np.uint32))
+    return plane.astype(np.uint32)
 
 
 def bad_pixels(planes: Planes, bad_bits: tuple[int, ...] | None = None) -> tuple[NDArray[np.uint32], str]:
