@@ -59,6 +59,7 @@ def test_ten_arcsec_on_the_real_axes():
     assert steps == pytest.approx(np.array([[-0.07, -38.05], [37.96, -0.06]]), abs=0.01)
 
 
+@pytest.mark.needs_shared
 def test_real_headers_of_kbmod_small(shared_data):
     """A6: the same from the files themselves."""
     with fits.open(shared_data / "kbmod-small" / "000000.fits.gz") as file:
@@ -101,6 +102,7 @@ def test_distorted_images_are_followed(dec_deg):
     assert np.abs(straight[0] - x).max() > 1, "the distortion must matter for this test to show anything"
 
 
+@pytest.mark.needs_shared
 def test_real_images_of_decam_are_followed_through_their_tpv(shared_data):
     """A6: forth and back to 1e-6 px."""
     image = next((shared_data / "decam-testcase6" / "images").rglob("*_ooi_*.fits.gz"))

@@ -20,6 +20,7 @@ def test_times_of_32_bits_are_told_with_the_error_of_position():
     assert "1.4 arcsec" in check_times(exact.astype(np.float32), rate_arcsec_h=30)[0]
 
 
+@pytest.mark.needs_shared
 def test_real_images_of_kbmod_small_have_such_times(shared_data):
     mjd = [fits.getval(file, "MJD") for file in sorted((shared_data / "kbmod-small").glob("0*.fits.gz"))]
     assert is_quantised(mjd)
