@@ -27,7 +27,11 @@ MJD = 60754.376
 """Of a report that is told no time: the Earth is then near its mean distance from the Sun."""
 STACK_SNR = Flat(2, 15)
 MODES = ("auto", KBO, "general")
-GOLDEN: Mapping[tuple[str, int, int], str] = {}
+GOLDEN: Mapping[tuple[str, int, int], str] = {
+    ("tno", 10_000, 0): "715930ef5d6332822a9d4fb5055ae9000fe211d9c2f5c983eecc4930fd86de60",
+    ("tno", 10_000, 20260101): "74c077e13ed69c5991b046d1f93b3f84014fb152780470fc086d0bbf396df2b2",
+    ("tno:legacy", 10_000, 0): "dc308df7d3767f9fde9d50e12e8eeb702f5eb80e00ad3ca7a86c35e8b9395640",
+}
 """Fingerprints on record: of a sample type, a number of draws and a seed, at opposition at `MJD`."""
 _BINS = 40
 
@@ -143,7 +147,7 @@ def population_report(
     seconds = time.process_time() - before
     checks = prior_checks(draws, told)
     if strict:
-        is_plain = (mjd, elongation_deg, pointing, observer) == (MJD, 180.0, None, GEOCENTRE)
+        is_plain = (mjd, elongation_deg, pointing, observer) == (MJD, 180.0, None, GEOCENTRE) and classes is CLASSES
         golden = GOLDEN.get((priors, n, seed)) if is_plain else None
         checks += strict_checks(draws, told, brightness, law, seconds, golden)
     return Report(told, n, seed, checks, fingerprint(draws), seconds, histograms(draws, told, brightness))
