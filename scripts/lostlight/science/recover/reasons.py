@@ -117,7 +117,7 @@ def holding(evidence: Evidence, threshold: float, min_epochs: int, fwhm_px: floa
         "BELOW_THRESHOLD_EXPECTED": e.lh_expected < threshold,
         "CURVATURE": e.bend_px > HALF * fwhm_px,
         "NOISE": e.lh_true < threshold,
-        "GRID_LOSS": e.lh_grid < threshold,
+        "GRID_LOSS": ~(e.lh_grid >= threshold),  # NaN: no path of the grid comes near
         "SIGMA_G": e.is_clipped,
         "TOPK": ~e.is_path,
         "MERGED": ~e.is_candidate,

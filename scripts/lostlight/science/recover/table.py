@@ -10,11 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from lostlight.science.recover.local import Outcome
 from lostlight.science.recover.match import by_chance
 from lostlight.science.recover.reasons import Evidence, bend, why
-from lostlight.vocab.movers import COLUMNS, RECOVERIES
+from lostlight.vocab.columns import COLUMNS
+from lostlight.vocab.movers import RECOVERIES
 
 FloatArray = NDArray[np.float64]
-
-_DTYPES = {column.name: column.dtype for column in COLUMNS}
 
 
 @dataclass(frozen=True)
@@ -132,5 +131,5 @@ def _each(outcomes: Sequence[Outcome], name: str, dtype: type = float) -> NDArra
 
 
 def _column(values: ArrayLike, name: str) -> NDArray:
-    kind = _DTYPES[name]
+    kind = COLUMNS[name].dtype
     return np.asarray(values, str if kind == "str" else kind)
