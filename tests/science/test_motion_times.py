@@ -41,5 +41,12 @@ def test_what_is_no_time_is_refused(wrong):
 def test_times_out_of_order_or_twice_are_refused():
     with pytest.raises(ConfigError, match="images 1 and 2 are not in order"):
         check_times([57130.2, 57130.4, 57130.3])
-    with pytest.raises(ConfigError, match="images 0 and 1 have the same time"):
+    with pytest.raises(ConfigError, match="images 0 and 1 have the same time") as refused:
         check_times([57130.2, 57130.2, 57130.3])
+    assert "once" in refused.value.hint
+
+
+def test_times_that_32_bits_made_equal_are_told_as_such():
+    with pytest.raises(ConfigError, match="images 1 and 2 have the same time") as refused:
+        check_times(np.array([57130.2013, 57130.2451, 57130.2456]).astype(np.float32))
+    assert "64 bits" in refused.value.hint

@@ -48,7 +48,9 @@ def check_times(mjd: ArrayLike, rate_arcsec_h: float = 3.0) -> list[str]:
         raise ConfigError(
             f"images {epoch} and {epoch + 1} {'have the same time' if same else 'are not in order of time'}:"
             f" MJD {mjd[epoch]:.8f} and {mjd[epoch + 1]:.8f}",
-            hint="give each image once, in order of time",
+            hint="take times from a keyword of 64 bits: these are multiples of 337.5 s"
+            if is_quantised(mjd)
+            else "give each image once, in order of time",
             epoch=int(epoch),
         )
     return _doubts(mjd, rate_arcsec_h)
