@@ -20,6 +20,7 @@ from benches import (
     mosaic,
     motion,
     night,
+    population,
     register,
     render,
     stack,
@@ -41,6 +42,7 @@ BENCHES = {
     "mosaic": mosaic.rows,
     "epochs": epochs.rows,
     "motion": motion.rows,
+    "population": population.rows,
     "render": render.rows,
     "cases": cases.rows,
 }

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from lostlight.science.motion.geometry import EARTH_RATE_ARCSEC_H, equatorial
+from lostlight.science.motion.geometry import equatorial
 from lostlight.science.motion.kepler import GM_SUN
 from lostlight.science.population.classes import Population
 from lostlight.science.population.laws import Normal
@@ -56,11 +56,6 @@ def expected(kind: Population, seen: Sight) -> Expected | None:
         float(np.abs(phi)[order][np.searchsorted(below, 0.95)]),
         float(np.max(rate)),
     )
-
-
-def shrunk_rate(r_au: FloatArray) -> FloatArray:
-    """Rate at opposition of a circular orbit in the ecliptic, arcsec an hour."""
-    return EARTH_RATE_ARCSEC_H / (r_au + np.sqrt(r_au))
 
 
 def _orbits(kind: Population, first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
