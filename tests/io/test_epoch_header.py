@@ -9,7 +9,7 @@ from astropy.time import Time
 from astropy.wcs import WCS
 
 from lostlight.core.errors import BadDate, NoWCS
-from lostlight.io import epoch_header
+from lostlight.io import epoch_header, frame_files
 
 TAN = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRPIX1": 9.0, "CRPIX2": 4.0, "CRVAL1": 359.99, "CRVAL2": -7.8,
        "CD1_1": 0.0, "CD1_2": 7.3e-5, "CD2_1": -7.3e-5, "CD2_2": 0.0}  # fmt: skip
@@ -45,6 +45,17 @@ def test_a_user_may_say_what_the_time_is():
     assert [read.mid(said) for said in ("start", "mid", "end")] == pytest.approx([59000.2505, 59000.25, 59000.2495])
 
 
+def test_a_rounded_day_count_yields_to_the_date_and_local_time_to_the_day_count(shared_data):
+    """A real camera counts days to three decimals, beside a date with its zone."""
+    path = shared_data / "stack-hatp32" / "HATP-32171220013343.FITS.gz"
+    header = frame_files.headers(path)[0][1]
+    assert header["MJD-OBS"] == 58107.065
+    read = epoch_header.exposure(header, path.name)
+    assert read.mid() == pytest.approx(Time("2017-12-20T01:34:13.317").mjd, abs=1e-7)
+    local = exposure(**{"DATE-OBS": "2020-05-30T23:00:00", "MJD-OBS": 59000.25, "EXPTIME": 0.0})
+    assert local.mjd == 59000.25
+
+
 @pytest.mark.parametrize("scale", ["TAI", "TDB", "TT"])
 def test_other_time_scales_are_brought_to_utc(scale):
     there = getattr(Time(59000.25, format="mjd", scale="utc"), scale.lower()).mjd
@@ -67,6 +78,9 @@ def test_a_header_without_a_time_is_refused(cards):
         ({"GAINA": 3.9, "GAINB": 4.1, "GAIN": 2.0}, 4.0),
         ({"BUNIT": "electron", "EGAIN": 1.9}, 1.0),
         ({"BUNIT": "adu"}, math.nan),
+        ({"BUNIT": "adu/s", "GAIN": 1.5, "EXPTIME": 40.0}, 60.0),
+        ({"BUNIT": "electron s-1", "GAIN": 1.5, "EXPTIME": 40.0}, 40.0),
+        ({"BUNIT": "e-/s"}, math.nan),
         ({"GAIN": "unknown"}, math.nan),
     ],
 )

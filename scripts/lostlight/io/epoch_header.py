@@ -14,13 +14,14 @@ from astropy.wcs import WCS, WcsError
 from lostlight.core.errors import BadDate, NoWCS
 
 EXPOSURE_KEYS = ("EXPTIME", "EXPOSURE", "EXP_TIME", "EXP-TIME", "ITIME")
-ZERO_KEYS = ("MAGZERO", "MAGZPT", "MAGZP", "ZEROPT", "PHOTZP", "ZP", "MAG0")
+ZERO_KEYS = ("MAGZERO", "MAGZP", "MAGZPT", "PHOTZP")
 FILTER_KEYS = ("FILTER", "BAND", "FILT", "FILTNAM", "FILTERID", "INSFLNAM", "FILTER1")
 SATURATION_KEYS = ("SATURATE", "SATLEVEL", "SATURATA", "SATURATB")
 
 _TIMES: tuple[tuple[str, str], ...] = (
     ("MJD-MID", "mid"), ("MJD_MID", "mid"), ("MJDMID", "mid"), ("MJD-AVG", "mid"), ("DATE-AVG", "mid"),
-    ("MJD-BEG", "start"), ("MJD-OBS", "start"), ("MJD_OBS", "start"), ("DATE-BEG", "start"), ("DATE-OBS", "start"),
+    ("MJD-BEG", "start"), ("MJD-OBS", "start"), ("MJD_OBS", "start"), ("OBSMJD", "start"), ("DATE-BEG", "start"),
+    ("DATE-OBS", "start"),
     ("DATE_OBS", "start"), ("MJD-END", "end"), ("DATE-END", "end"),
     ("MJD", "mid"), ("JD-MID", "mid"), ("JD", "start"),
 )  # fmt: skip
@@ -28,6 +29,9 @@ _TIMES: tuple[tuple[str, str], ...] = (
 
 MJD alone is what kbmod writes, for the middle; the others are those of the FITS standard and of observatories.
 """
+_ALSO_DATED = ("MJD-OBS", "MJD_OBS")
+_AGREE_DAY = 0.01
+"""A date and a day count this near are the same moment; days are counted to as few as three decimals."""
 _CLOCKS = ("UT-OBS", "TIME-OBS", "UTC-OBS", "TIME_OBS", "UT", "UTC", "UTSTART")
 _SCALES = {"TT": "tt", "TDT": "tt", "ET": "tt", "TAI": "tai", "IAT": "tai", "TDB": "tdb", "TCB": "tcb", "TCG": "tcg"}
 _DATE = re.compile(
@@ -92,9 +96,16 @@ def exposure(header: Mapping[str, Any], file: str) -> Exposure:
 
 
 def gain_e_adu(header: Mapping[str, Any]) -> float:
-    """Read electrons per adu, NaN where they are unknown; GAIN of a CMOS camera is a setting and not taken for it."""
-    if re.fullmatch(r"(photo)?(e-?|electrons?)", str(header.get("BUNIT", "")).strip().lower()):
-        return 1.0
+    """Read electrons per unit of the pixels, NaN where they are unknown; GAIN of a CMOS camera is not taken for it."""
+    unit = str(header.get("BUNIT", "")).strip().lower()
+    rate = re.search(r"(/|\s+per\s+)s(ec|econd)?$|\s*s(\*\*|\^)?-1$", unit)
+    seconds = next((value for value in numbers(header, EXPOSURE_KEYS) if value > 0), math.nan) if rate else 1.0
+    if re.match(r"(photo)?(e-?|electrons?)($|[^a-z])", unit):
+        return seconds
+    return seconds * _per_count(header)
+
+
+def _per_count(header: Mapping[str, Any]) -> float:
     positive = [value for value in numbers(header, ("EGAIN", "CVF", "E_GAIN", "CCDGAIN")) if value > 0]
     if positive:
         return positive[0]
@@ -170,7 +181,11 @@ def _moment(header: Mapping[str, Any], card: str) -> float | None:
         return _date(str(value or "").strip(), header)
     days = next(numbers(header, (card,)), 0.0)
     days -= _JD_OF_MJD if days > _JD_OF_MJD else 0.0
-    return days if 10000 < days < 200000 else None
+    if not 10000 < days < 200000:
+        return None
+    date = _date(str(header.get("DATE-OBS", "")).strip(), header) if card in _ALSO_DATED else None
+    # a date that is far from it is local time
+    return date if date is not None and abs(date - days) < _AGREE_DAY else days
 
 
 def _date(text: str, header: Mapping[str, Any]) -> float | None:
