@@ -21,8 +21,10 @@ from benches import (
     motion,
     night,
     population,
+    recover,
     register,
     render,
+    search,
     stack,
     startup,
     warp,
@@ -44,6 +46,8 @@ BENCHES = {
     "motion": motion.rows,
     "population": population.rows,
     "render": render.rows,
+    "search": search.rows,
+    "recover": recover.rows,
     "cases": cases.rows,
 }
 
