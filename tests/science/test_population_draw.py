@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from astropy.coordinates import get_body_barycentric
+from astropy.time import Time
 from scipy.stats import chisquare
 
 from lostlight.core.errors import ConfigError
@@ -179,6 +181,26 @@ def test_weights_count_bodies_off_the_ecliptic():
     ))  # fmt: skip
     assert above / on == pytest.approx(counted, rel=0.04)
     assert above / on < 0.65
+
+
+def test_trojans_go_before_and_behind_jupiter():
+    """Their weights are those of two swarms, 60 degrees from where the ephemeris of astropy has Jupiter."""
+    time = Time(MJD, format="mjd")
+    away = (get_body_barycentric("jupiter", time) - get_body_barycentric("sun", time)).get_xyz().to_value("au")
+    tilt = np.radians(23.4392911)
+    jupiter = np.degrees(np.arctan2(away[1] * np.cos(tilt) + away[2] * np.sin(tilt), away[0]))
+    weights, degrees = [], np.arange(0, 360, 5)
+    for turn in np.radians(jupiter + degrees):
+        x, y = 5.2 * np.cos(turn), 5.2 * np.sin(turn)
+        sight = np.array([x, y * np.cos(tilt), y * np.sin(tilt)]) - observer_position(MJD)
+        ra, dec = np.degrees(np.arctan2(sight[1], sight[0])), np.degrees(np.arcsin(sight[2] / np.linalg.norm(sight)))
+        draws = drawn("trojan", 100, ra_deg=ra, dec_deg=dec)
+        # an even ring would show as many bodies as the square of the distance
+        weights.append(np.mean(draws.weight / draws.delta_au**2))
+    shares = np.array(weights) / np.sum(weights)
+    assert np.sum(shares[np.abs(degrees - 60) <= 30]) == pytest.approx(0.48, abs=0.03)
+    assert np.sum(shares[np.abs(degrees - 300) <= 30]) == pytest.approx(0.48, abs=0.03)
+    assert shares[0] < 1e-3
 
 
 def test_cold_bodies_are_rare_above_the_ecliptic_but_always_drawn():

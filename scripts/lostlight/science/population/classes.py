@@ -29,6 +29,8 @@ class Population:
         Mean and standard deviation of the Gaussian that sin i is multiplied with.
     delta_au : (float, float)
         Distances from the observer that are drawn.
+    camp_deg : float or None
+        Spread of longitudes about the points 60 degrees before and behind Jupiter; None: any longitude.
     slope_mag_deg : float or None
         Dimming with the phase angle; None takes the H, G system with G = 0.15.
     amplitude_mag, period_h : Law
@@ -40,6 +42,7 @@ class Population:
     q_au: Flat | None = None
     inc_deg: tuple[float, float] = (0.0, 10.0)
     delta_au: tuple[float, float] = (0.02, 1000.0)
+    camp_deg: float | None = None
     slope_mag_deg: float | None = 0.12
     amplitude_mag: Law = AMPLITUDE_MAG
     period_h: Law = DISTANT_PERIOD_H
@@ -98,7 +101,7 @@ CLASSES: Mapping[str, Class] = {
         q_au=Flat(5.5, 28), ecc=Flat(0, 0.6), inc_deg=(0, 14), slope_mag_deg=0.1, period_h=CENTAUR_PERIOD_H
     ),
     "trojan": Population(
-        a_au=Normal(5.2, 0.03, 5.05, 5.35), ecc=Rayleigh(0.06, 0.25), inc_deg=(0, 9), slope_mag_deg=None
+        a_au=Normal(5.2, 0.03, 5.05, 5.35), ecc=Rayleigh(0.06, 0.25), inc_deg=(0, 9), camp_deg=15, slope_mag_deg=None
     ),
     "mba": Population(
         a_au=Mixture(tuple((0.25, Normal(a, 0.08, 2.1, 3.35)) for a in (2.35, 2.60, 2.75, 3.12))),

@@ -24,6 +24,8 @@ FloatArray = NDArray[np.float64]
 _AU_DAY_PER_KM_S = 86400 / 149_597_870.7
 _TO_ECLIPTIC = equatorial(np.eye(3)).T
 _POLE = equatorial([0.0, 0.0, 1.0])
+_J2000 = 51544.5
+_JUPITER_DEG, _JUPITER_DEG_DAY = 34.396, 3034.746 / 36525  # mean longitude; Standish, 1800 to 2050
 
 
 class Placed(NamedTuple):
@@ -75,6 +77,8 @@ def place_bound(kind: Population, numbers: FloatArray, seen: Sight) -> Placed:
     course, rarity = _course(kind.inc_deg, position / r[:, None], numbers[5], numbers[6])
     velocity = (outward / r)[:, None] * position + around[:, None] * course
     volume = delta**2 / (r * np.maximum(np.abs(ahead + delta), 1e-3 * r))
+    if kind.camp_deg is not None:
+        weight = weight * _camps(position, seen.mjd, kind.camp_deg)
     return Placed(position, velocity, weight * part * ways * rarity * volume)
 
 
@@ -167,6 +171,15 @@ def _course(
     inclination = np.degrees(np.arccos(np.clip(flat * np.cos(turned), -1, 1)))
     weight = np.exp(((angle - mean) ** 2 - (inclination - mean) ** 2) / (2 * sigma**2))
     return np.cos(turned)[:, None] * along + np.sin(turned)[:, None] * up, weight
+
+
+def _camps(position: FloatArray, mjd: FloatArray, spread_deg: float) -> FloatArray:
+    """Density at longitudes of two swarms that go before and behind Jupiter, relative to that of an even ring."""
+    x, y, _ = (position @ _TO_ECLIPTIC).T
+    ahead = np.degrees(np.arctan2(y, x)) - (_JUPITER_DEG + _JUPITER_DEG_DAY * (mjd - _J2000))
+    offsets = ((ahead - camp + 180) % 360 - 180 for camp in (60, -60))
+    density = sum(np.exp(-(offset**2) / (2 * spread_deg**2)) for offset in offsets)
+    return density * 360 / (2 * np.sqrt(2 * np.pi) * spread_deg)
 
 
 def _mean_anomaly(true: FloatArray, ecc: FloatArray) -> FloatArray:

@@ -20,7 +20,8 @@ _POLE = equatorial([0.0, 0.0, 1.0])
 class Sight(NamedTuple):
     """Lines of sight, n of them; vectors (n, 3) along the axes of the ICRS.
 
-    `towards`, `east` and `north` are unit vectors; `observer` (au) and `velocity` (au a day) are from the Sun.
+    `towards`, `east` and `north` are unit vectors; `observer` (au) and `velocity` (au a day) are from the Sun. `mjd`
+    has shape (n,).
     """
 
     towards: FloatArray
@@ -28,10 +29,11 @@ class Sight(NamedTuple):
     north: FloatArray
     observer: FloatArray
     velocity: FloatArray
+    mjd: FloatArray
 
     def only(self, which: NDArray[np.bool_]) -> "Sight":
         """Give some of them."""
-        return Sight(*(vectors[which] for vectors in self))
+        return Sight(*(values[which] for values in self))
 
 
 def sight(n: int, mjd: ArrayLike, ra_deg: ArrayLike, dec_deg: ArrayLike, observer: str = GEOCENTRE) -> Sight:
@@ -54,7 +56,8 @@ def sight(n: int, mjd: ArrayLike, ra_deg: ArrayLike, dec_deg: ArrayLike, observe
     way = observer_position(after, observer) - observer_position(before, observer)
     velocity = way / np.asarray(after - before)[..., None]
     ra, dec = (np.broadcast_to(np.asarray(angle, float), n) for angle in (ra_deg, dec_deg))
-    return Sight(*tangent_frame(ra, dec), *(np.broadcast_to(vector, (n, 3)) for vector in (place, velocity)))
+    vectors = (np.broadcast_to(vector, (n, 3)) for vector in (place, velocity))
+    return Sight(*tangent_frame(ra, dec), *vectors, np.broadcast_to(mjd, n))
 
 
 def opposition(mjd: float, observer: str = GEOCENTRE) -> tuple[float, float]:
