@@ -1,5 +1,7 @@
 """The kernels of the search give the very paths and likelihoods of a search by brute force."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from tests.card import Card
@@ -138,7 +140,16 @@ def test_what_does_not_go_together_is_refused(change, match):
 
 def test_kernels_line_by_line(planes, monkeypatch):
     """The same loops without the compiler."""
-    for name in ("gather", "look", "add_rows", "count_rows", "likelihoods", "search_rows", "keep_best", "keep_several"):
+    for name in (
+        "gather",
+        "look",
+        "add_rows",
+        "add_and_count_rows",
+        "likelihoods",
+        "search_rows",
+        "keep_best",
+        "keep_several",
+    ):
         monkeypatch.setattr(compiled, name, getattr(compiled, name).py_func)
     psi, phi = (plane[:, :12, :9].copy() for plane in planes)
     v = velocity_grid(0, 0.15, DAYS[-1], 3.0)
@@ -172,3 +183,20 @@ def test_equals_keep_their_order():
     assert peaks.velocity[:, 0, 0].tolist() == [2, 0, 1]
     found = search_tables(psi, phi, dx, dy, SearchRules(2, 3))
     assert found.velocity[:, 0, 2 - found.window.x0].tolist() == [2, 0, 1]
+
+
+def test_memory_does_not_grow_with_the_number_of_motions():
+    """Sums of all motions would take 300 MB here; only best paths are kept, and the tables of shifts."""
+    rng = np.random.default_rng(3)
+    psi = rng.standard_normal((5, 180, 210), np.float32)
+    phi, days, peaks = np.ones_like(psi), np.arange(5.0), {}
+    for high in (0.5, 2.0):
+        v = velocity_grid(0, high, 4.0, 10.0)
+        search(psi, phi, days, v)
+        tracemalloc.start()
+        search(psi, phi, days, v, SearchRules(5))
+        peaks[len(v)] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    (few, small), (many, large) = peaks.items()
+    assert many > 10 * few
+    assert large < small + 100 * 5 * many, "tables alone: some integers for each motion and image"

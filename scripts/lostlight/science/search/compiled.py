@@ -67,19 +67,21 @@ def add_rows(flat: np.ndarray, starts: np.ndarray, total: np.ndarray) -> None:
 
 
 @compiled
-def count_rows(flat: np.ndarray, starts: np.ndarray, total: np.ndarray) -> None:
-    """Count in `total` the rows that are above zero."""
+def add_and_count_rows(flat: np.ndarray, starts: np.ndarray, total: np.ndarray, count: np.ndarray) -> None:
+    """Add rows of the block as `add_rows` does, and count those that are above zero."""
     n, n_rows, t = total.size, starts.size, 0
     while t + 4 <= n_rows:
         a, b = flat[starts[t] : starts[t] + n], flat[starts[t + 1] : starts[t + 1] + n]
         c, d = flat[starts[t + 2] : starts[t + 2] + n], flat[starts[t + 3] : starts[t + 3] + n]
         for i in range(n):
-            total[i] += np.int32(a[i] > ZERO) + np.int32(b[i] > ZERO) + np.int32(c[i] > ZERO) + np.int32(d[i] > ZERO)
+            total[i] = total[i] + a[i] + b[i] + c[i] + d[i]
+            count[i] += np.int32(a[i] > ZERO) + np.int32(b[i] > ZERO) + np.int32(c[i] > ZERO) + np.int32(d[i] > ZERO)
         t += 4
     while t < n_rows:
         a = flat[starts[t] : starts[t] + n]
         for i in range(n):
-            total[i] += np.int32(a[i] > ZERO)
+            total[i] += a[i]
+            count[i] += np.int32(a[i] > ZERO)
         t += 1
 
 
@@ -89,7 +91,7 @@ def likelihoods(
     phi: np.ndarray,
     at: np.ndarray,
     root: np.float32,
-    gaps: np.ndarray,
+    has_gaps: bool,
     min_epochs: int,
     evidence: np.ndarray,
     weight: np.ndarray,
@@ -104,14 +106,16 @@ def likelihoods(
             evidence[i] = evidence[i] / root
         return
     weight[:] = ZERO
-    add_rows(phi, at, weight)
-    for i in range(n):
-        evidence[i] = evidence[i] / np.sqrt(weight[i])
-    if gaps.size:
-        count[:] = at.size - gaps.size
-        count_rows(phi, at[gaps], count)
+    if not has_gaps:
+        add_rows(phi, at, weight)
         for i in range(n):
-            evidence[i] = evidence[i] if count[i] >= min_epochs else -INFINITE
+            evidence[i] = evidence[i] / np.sqrt(weight[i])
+        return
+    count[:] = 0
+    add_and_count_rows(phi, at, weight, count)
+    for i in range(n):
+        one = evidence[i] / np.sqrt(weight[i])
+        evidence[i] = one if count[i] >= min_epochs else -INFINITE
 
 
 @compiled
@@ -122,7 +126,7 @@ def search_rows(
     starts: np.ndarray,
     numbers: np.ndarray,
     uniform: np.ndarray,
-    gaps: np.ndarray,
+    has_gaps: bool,
     min_epochs: int,
     lh: np.ndarray,
     velocity: np.ndarray,
@@ -131,7 +135,7 @@ def search_rows(
 
     `psi` and `phi` hold the block, flat, with rows of `stride`; `starts` (V, T) are the places in it where the first
     row of each path begins. `uniform` (T,) has the weight of each image where all of it is one, else it is empty.
-    `gaps` are the images in which some weight is zero. `lh` and `velocity` (K, ny, nx) are the best so far.
+    `has_gaps` says that some weight is zero. `lh` and `velocity` (K, ny, nx) are the best so far.
     """
     top, ny, nx = lh.shape
     evidence, weight, count = np.empty(nx, np.float32), np.empty(nx, np.float32), np.empty(nx, np.int32)
@@ -144,7 +148,7 @@ def search_rows(
         for m in range(starts.shape[0]):
             for t in range(at.size):
                 at[t] = starts[m, t] + j * stride
-            likelihoods(psi, phi, at, root, gaps, least, evidence, weight, count)
+            likelihoods(psi, phi, at, root, has_gaps, least, evidence, weight, count)
             if top == 1:
                 keep_best(evidence, numbers[m], lh[0, j], velocity[0, j])
             else:

@@ -13,7 +13,7 @@ from lostlight.science.search.rules import Window
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
-SPREAD = (64, 32)
+SPREAD = (96, 48)
 """Motions of a batch end this many pixels apart at most, along x and y; rows of pixels are what the cache holds."""
 TILE_ROWS, TILE_COLUMNS = 64, 256
 """Pixels of a tile at most."""
@@ -68,7 +68,7 @@ def search_tile(
     for batch in parts:
         block = _Block(psi, phi, batch, tile, memory)
         compiled.search_rows(
-            block.psi, block.phi, block.stride, block.starts, batch.numbers, block.uniform, block.gaps,
+            block.psi, block.phi, block.stride, block.starts, batch.numbers, block.uniform, block.has_gaps,
             max(min_epochs, 1), lh, velocity,
         )  # fmt: skip
 
@@ -97,8 +97,8 @@ class _Block:
             around = self.phi[part].reshape(-1, self.stride)
             compiled.gather(phi[t], *corner, around)
             gaps[t], uniform[t] = compiled.look(around)
-        self.gaps = np.flatnonzero(gaps)
-        alike = uniform.all() and not gaps.any()
+        self.has_gaps = bool(gaps.any())
+        alike = uniform.all() and not self.has_gaps
         self.uniform = self.phi[::size].copy() if alike else np.empty(0, np.float32)
         shifts = (batch.dy - low_y).astype(np.int64) * self.stride + (batch.dx - low_x)
         self.starts = shifts + np.arange(n) * size
