@@ -48,6 +48,16 @@ def test_a_point_keeps_its_flux(mesh_px):
     assert np.max(np.abs(changes)) <= 0.01
 
 
+def test_the_mask_of_a_bright_star_covers_its_wings():
+    """Beyond it there is less than the noise of a pixel; that of a faint one stays small."""
+    light = np.zeros((181, 203))
+    add_stars(light, np.array([60.2, 150.0]), np.array([90.4, 60.0]), np.array([2e6, 3e3]), (3.0, 3.0), 3.0)
+    image = (light + np.random.default_rng(1).normal(200, SIGMA, light.shape)).astype(np.float32)
+    sources = sky_mesh(image, none_bad(image)).sources
+    assert light[~sources].max() < SIGMA
+    assert 60 < sources[40:80, 130:170].sum() < 250
+
+
 def test_the_smooth_image_is_the_one_of_the_library():
     """Within the outermost nodes it is SEP's own spline."""
     image = (star_field(5, 20, shape=(256, 320)) + slope((256, 320))).astype(np.float32)

@@ -94,7 +94,7 @@ def test_noise_is_that_of_photons_and_reading():
 
 
 def test_flaws_are_where_a_camera_has_them():
-    made, clean = Movers(2), Movers(2, cosmics=0, hot_px=0)
+    made, clean = Movers(2, cosmics=3, hot_px=15), Movers(2, cosmics=0, hot_px=0)
     y, x, _ = made.hot
     off = [np.argwhere(np.abs(made.image(k) - clean.image(k)) > 30) for k in (0, 1)]
     both = {tuple(at) for at in off[0]} & {tuple(at) for at in off[1]}
@@ -106,7 +106,7 @@ def test_flaws_are_where_a_camera_has_them():
 def test_galaxies_are_wider_than_stars():
     made = Movers(2, n_galaxies=9)
     assert (made.stars["width"] >= 2).sum() == 9
-    assert len(made.stars) == 110 + 1 + 9
+    assert len(made.stars) == 60 + 1 + 9
 
 
 def test_a_folder_by_its_name():

@@ -47,9 +47,9 @@ class MoversDesign:
         Body(delta_au=31.0, inc_deg=-9.0, snr=7.0, at=(0.62, 0.62)),
         Body(delta_au=55.0, inc_deg=20.0, snr=4.5, at=(0.80, 0.25)),
     )
-    n_stars: int = 110
+    n_stars: int = 60
     """scattered at random over the field of all images"""
-    flux: tuple[float, float] = (1_500.0, 120_000.0)
+    flux: tuple[float, float] = (3_000.0, 120_000.0)
     """of the faintest and the brightest of them, adu; counts rise twofold for every magnitude"""
     n_saturated: int = 1
     """stars more, three times as bright as saturates"""
@@ -75,7 +75,7 @@ class MoversDesign:
     """noise of reading a pixel"""
     saturate: float = 40_000.0
     """no value is higher"""
-    cosmics: float = 3.0
+    cosmics: float = 0.5
     """mean number of cosmic rays on an image"""
-    hot_px: int = 15
+    hot_px: int = 6
     """pixels of the detector that are too bright on all images"""

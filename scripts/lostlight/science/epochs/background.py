@@ -8,7 +8,7 @@ import numpy as np
 import sep
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import binary_dilation, distance_transform_edt
 
 from lostlight.core.errors import BadImage
 
@@ -19,8 +19,9 @@ _FILTER = 3
 _SPARE = 0.25
 """Part of a cell that is shared out among the others rather than made a cell of its own."""
 _MIN_AREA_PX = 5
-_GROWN_PX = 3
-"""How far the mask of a source reaches beyond what was detected of it: its wings are faint, but many."""
+_GROWN_PX, _GROWN = 3, 0.5
+"""How far the mask of a source reaches beyond what was detected of it: so many pixels, or that part of the radius of
+what was detected. Wings are faint, but many; those of Moffat's profile fall to a tenth within half a radius."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,9 +135,19 @@ def _background(pixels: Floats, missing: Mask, sides: list[int]) -> sep.Backgrou
 def _sources(light: Floats, missing: Mask, threshold_adu: float) -> Mask:
     sep.set_extract_pixstack(max(300_000, light.size + 1))
     sep.set_sub_object_limit(20_000)
-    _, segments = sep.extract(light, threshold_adu, mask=missing, minarea=_MIN_AREA_PX, segmentation_map=True)
-    y, x = np.ogrid[-_GROWN_PX : _GROWN_PX + 1, -_GROWN_PX : _GROWN_PX + 1]
-    return np.asarray(binary_dilation(segments > 0, y**2 + x**2 <= _GROWN_PX**2))
+    rows, segments = sep.extract(light, threshold_adu, mask=missing, minarea=_MIN_AREA_PX, segmentation_map=True)
+    grown = binary_dilation(segments > 0, _disc(_GROWN_PX))
+    for number, row in enumerate(rows, 1):
+        reach = int(np.ceil(_GROWN * np.sqrt(row["npix"] / np.pi)))
+        if reach > _GROWN_PX:
+            y, x = (slice(max(row[f"{axis}min"] - reach, 0), row[f"{axis}max"] + reach + 1) for axis in ("y", "x"))
+            grown[y, x] |= distance_transform_edt(segments[y, x] != number) <= reach
+    return grown
+
+
+def _disc(radius: int) -> Mask:
+    y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
+    return np.asarray(y**2 + x**2 <= radius**2)
 
 
 def _middles(n_px: int, side: int) -> NDArray[np.float64]:
