@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from lostlight.core.manifest import Manifest
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Outputs, Result, Unit, step
-from lostlight.steps.mosaicking.bench import card
+from lostlight.science.stack.card import card
 from lostlight.steps.mosaicking.levelling import levels
 from lostlight.steps.mosaicking.lot import lot, lots
 from lostlight.steps.mosaicking.measuring import measure

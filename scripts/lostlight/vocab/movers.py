@@ -89,8 +89,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("neighbour_arcsec", "f8", "arcsec", "pos.angDistance", "distance to the nearest static source"),
     Column("neighbour_dmag", "f8", "mag", "phot.mag;arith.diff", "its magnitude minus that of the injected source"),
     Column("cand_id", "i4", "", "meta.record", "running number of the candidate, best first, from 1"),
-    Column("x_err_px", "f8", "pix", "stat.error;pos.cartesian.x", "error of x_px"),
-    Column("y_err_px", "f8", "pix", "stat.error;pos.cartesian.y", "error of y_px"),
+    Column("x_err_px", "f8", "pix", "stat.error;pos.cartesian.x", "error of the position found at the earliest image"),
+    Column("y_err_px", "f8", "pix", "stat.error;pos.cartesian.y", "error of the position found at the earliest image"),
     Column("vx_err_px_day", "f8", "pix/d", "stat.error;pos.pm", "error of vx_px_day"),
     Column("vy_err_px_day", "f8", "pix/d", "stat.error;pos.pm", "error of vy_px_day"),
     Column("flux", "f8", "adu", "phot.count", "flux on the scale of the first image, weighted mean of all epochs"),
@@ -139,6 +139,6 @@ MOVERS: Schema = (
 
 RECOVERIES: Schema = (
     *INJECTED, "is_recovered", "lost_because", "also_because", "lh_expected", "lh_true", "lh_grid", "lh_found",
-    "dx_px", "dy_px", "dvx_px_day", "dvy_px_day", "dflux_sigma", "chance",
+    "dx_px", "dy_px", "dvx_px_day", "dvy_px_day", "x_err_px", "y_err_px", "vx_err_px_day", "vy_err_px_day", "dflux_sigma", "chance",
 )  # fmt: skip
 """Each injected source, whether it was found, and if not, why."""

@@ -122,6 +122,15 @@ def _offsets(injected: Table, outcomes: Sequence[Outcome]) -> dict[str, FloatArr
         f"d{name}": np.array([each.found.get(short, np.nan) - each.true.get(short, np.nan) for each in outcomes])
         for short, name in (("x", "x_px"), ("y", "y_px"), ("vx", "vx_px_day"), ("vy", "vy_px_day"))
     }
+    columns |= {
+        name: np.array([each.found.get(short, np.nan) for each in outcomes])
+        for short, name in (
+            ("x_err", "x_err_px"),
+            ("y_err", "y_err_px"),
+            ("vx_err", "vx_err_px_day"),
+            ("vy_err", "vy_err_px_day"),
+        )
+    }
     flux, error = (np.array([each.found.get(key, np.nan) for each in outcomes]) for key in ("flux", "flux_err"))
     return columns | {"dflux_sigma": (flux - np.asarray(injected["flux_adu"], float)) / error}
 

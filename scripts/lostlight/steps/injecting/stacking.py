@@ -35,10 +35,9 @@ def stack(unit: Unit, params: InjectParams, out: Outputs) -> Result:
     warnings = check_times([known[name].known["mjd_mid"] for name in order])
     _refuse_mixed({name: known[name] for name in order})
     shape = tuple(max(known[name].shape[axis] for name in order) for axis in (0, 1))
+    about = {"left_out": left_out, "id": unit.facts["stack"], "sky": params.background.model_dump()}
     scale = _scales([known[name].known for name in order])
-    with stack_store.writing(
-        out["stack"], (len(order), *shape), {"left_out": left_out, "id": unit.facts["stack"]}
-    ) as store:
+    with stack_store.writing(out["stack"], (len(order), *shape), about) as store:
         for place, name in enumerate(order):
             _put(store, place, unit, name, known[name], scale[place], params)
     out.sizes["stack"] = [len(order), *shape]

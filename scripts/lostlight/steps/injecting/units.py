@@ -19,7 +19,7 @@ MEASURE, STACK, PLAN, RENDER, CASES = "measure", "stack", "plan", "render", "cas
 
 CONCERNS = {
     MEASURE: ("planes", "time_ref", "background", "psf", "photons"),
-    STACK: ("planes", "time_ref"),
+    STACK: ("planes", "time_ref", "background"),
     PLAN: (
         "seed", "n", "m50_error_mag", "classes", "motion", "table", "observer", "brightness", "light_curve", "colours",
         "placement", "photons", "stage", "plate_scale_arcsec",

@@ -2,52 +2,19 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from functools import cache
-from types import ModuleType
 
-from lostlight.core.errors import ConfigError
 from lostlight.core.params import MosaicParams
 from lostlight.core.step import Lent
 from lostlight.science.mosaic.blocks import SMALLEST, halves
 from lostlight.science.mosaic.coadd import Coadded, Placed, coadd
 from lostlight.science.mosaic.coadd_device import coadd_on, uncovered
 from lostlight.science.mosaic.window import Window
+from lostlight.science.stack.card import card
 from lostlight.steps.mosaicking.placed import rule, warp_rules
 
-_INSTALL = 'pip install "lostlight[gpu]" where there is an NVIDIA card and its driver, or set run.device to cpu or auto'
 SHARE = 0.6
 """Of the memory, what the samples of a block may take; the rest is for combining them."""
 _log = logging.getLogger(__name__)
-
-
-def card(device: str) -> ModuleType | None:
-    """Give CuPy where a card is wanted and is there; None means the processor.
-
-    Raises
-    ------
-    ConfigError
-        Where a card must be used and there is none.
-    """
-    if device == "cpu":
-        return None
-    found, why = _look()
-    if found is None and device == "gpu":
-        raise ConfigError(f"run.device is gpu, but {why}", _INSTALL)
-    _log.info("combining on %s", "a graphics card" if found else f"the processor: {why}")
-    return found
-
-
-@cache
-def _look() -> tuple[ModuleType | None, str]:
-    try:
-        import cupy
-    except ImportError:
-        return None, "CuPy is not installed"
-    try:
-        n_cards = cupy.cuda.runtime.getDeviceCount()
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        return None, f"CuPy finds no card ({error})"
-    return (cupy, "") if n_cards else (None, "CuPy finds no card")
 
 
 class Bench:
