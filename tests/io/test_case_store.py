@@ -143,6 +143,10 @@ def test_stores_that_are_no_cases_or_damaged_are_refused(tmp_path):
     del group["truth/row"]
     with pytest.raises(ContractError, match="not those of cases/1"):
         case_store.open_cases(tmp_path / "c.zarr")
+    for lost in ("y/c/0/0/0/0", "base/south/c/1/0/0"):
+        (write(tmp_path / "e.zarr") / lost).unlink()
+        with pytest.raises(ContractError, match="cases or images are missing"):
+            case_store.open_cases(tmp_path / "e.zarr")
     content = bytearray(write(tmp_path / "d.zarr.zip").read_bytes())
     place = content.rindex(b"y/c/0/0/0/0", 0, content.index(b"PK\x01\x02")) + 200
     content[place : place + 50] = bytes(50)

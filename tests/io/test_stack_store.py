@@ -169,6 +169,22 @@ def test_damaged_stores_are_refused(tmp_path):
         stack_store.open_store(tmp_path / "hit.zarr.zip").read("science")
 
 
+def test_a_store_that_lost_pixels_is_refused(tmp_path):
+    """To zarr a part that is not there is empty, and every pixel of it a good one without a value."""
+    (write(tmp_path / "s.zarr") / "science/c/2/0/0").unlink()
+    with pytest.raises(ContractError, match="images are missing"):
+        stack_store.open_store(tmp_path / "s.zarr")
+
+
+def test_stores_of_zarr_2_are_read(tmp_path):
+    new = zarr.open_group(write(tmp_path / "s.zarr"), mode="r")
+    old = zarr.open_group(tmp_path / "old.zarr", mode="w", zarr_format=2, attributes=dict(new.attrs))
+    for name, array in new.arrays():
+        old.create_array(name, data=array[...])
+    assert (tmp_path / "old.zarr/.zgroup").is_file()
+    np.testing.assert_array_equal(stack_store.open_store(tmp_path / "old.zarr").read("science"), scene()[0])
+
+
 @pytest.mark.parametrize("name", ["science", "bad", "mjd_mid"])
 def test_a_store_without_one_of_its_arrays_or_of_another_shape_is_refused(tmp_path, name):
     write(tmp_path / "s.zarr")

@@ -43,6 +43,7 @@ class CaseWriter:
                 chunks=(chunk, *shape),
                 shards=(shard, *shape),
                 dimensions=_AXES,
+                is_needed=True,
             )
             for name in names
         }
@@ -82,6 +83,7 @@ class CaseWriter:
             chunks=(1, *chunk),
             shards=(1, *shard),
             dimensions=_AXES[1:],
+            is_needed=True,
         )
         for number, image in enumerate(images):
             array[number] = image
@@ -247,10 +249,15 @@ def open_cases(path: Path) -> Cases:
     try:
         shape = group["y"].shape
         truth = {name: _column(array) for name, array in sorted(group["truth"].arrays())}
+        is_whole = all(
+            zarr_files.is_whole(array) for array in (group["y"], *(each for _, each in group["base"].arrays()))
+        )
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise _damaged(path.name, error) from error
     if len(shape) != 4 or any(len(values) != shape[0] for values in truth.values()) or not set(WHERE) <= set(truth):
         raise _damaged(path.name, f"its arrays are not those of {SCHEMA}")
+    if not is_whole:
+        raise _damaged(path.name, "cases or images are missing")
     return Cases(shape, truth, dict(group.attrs), group)
 
 

@@ -35,9 +35,18 @@ class StackWriter:
         self.shape = shape
         self._group = group
         chunk, shard = ((1, *sides) for sides in zarr_files.tiles(shape[1:]))
-        fills = {"science": np.nan, "variance": np.nan, "bad": 0}
         self._planes = {
-            name: zarr_files.add(group, name, shape, dtype, fills[name], chunks=chunk, shards=shard, dimensions=_AXES)
+            name: zarr_files.add(
+                group,
+                name,
+                shape,
+                dtype,
+                0 if name == "bad" else np.nan,
+                chunks=chunk,
+                shards=shard,
+                dimensions=_AXES,
+                is_needed=name == "science",
+            )
             for name, dtype in PLANES.items()
         }
         self._numbers = {name: np.full(shape[0], np.nan) for name in NUMBERS}
@@ -189,6 +198,8 @@ def open_store(path: Path) -> Stack:
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise _damaged(path.name, error) from error
     wrong += [name for name, values in numbers.items() if values.shape != shape[:1]]
+    if not zarr_files.is_whole(group["science"]):
+        raise _damaged(path.name, "images are missing")
     if wrong or len(shape) != 3 or len(images) != shape[0]:
         raise _damaged(path.name, f"{', '.join(wrong) or 'images'} have other shapes or types than {SCHEMA} asks for")
     return Stack(shape, numbers, images, attributes, group)

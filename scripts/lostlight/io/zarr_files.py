@@ -82,8 +82,9 @@ def add(
     chunks: tuple[int, ...] | None = None,
     shards: tuple[int, ...] | None = None,
     dimensions: tuple[str, ...] | None = None,
+    is_needed: bool = False,
 ) -> zarr.Array:
-    """Add an array to a group; chunks that hold nothing but `fill` take no room."""
+    """Add an array to a group; chunks of nothing but `fill` take no room, unless all are needed: see `is_whole`."""
     return group.create_array(
         name,
         shape=shape,
@@ -93,8 +94,16 @@ def add(
         fill_value=math.nan if fill != fill else fill,
         compressors=CODECS,
         dimension_names=dimensions,
-        config={"write_empty_chunks": False},
+        config={"write_empty_chunks": is_needed},
     )
+
+
+def is_whole(array: zarr.Array) -> bool:
+    """Say whether all shards of an array are there; zarr takes one that is lost for empty."""
+    shards = array.shards or array.chunks
+    per_shard = math.prod(shard // chunk for shard, chunk in zip(shards, array.chunks, strict=True))
+    n_shards = math.prod(-(-side // shard) for side, shard in zip(array.shape, shards, strict=True))
+    return array.nchunks_initialized == per_shard * n_shards
 
 
 def tiles(shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
