@@ -12,7 +12,8 @@ from lostlight.science.population.relations import grid_loss, pixel_loss
 from lostlight.science.recover import predict
 from lostlight.science.recover.forced import correlations
 from lostlight.science.recover.light import core, overlap, planted
-from lostlight.science.recover.local import forced, recover, recover_planted, search_around, straight
+from lostlight.science.recover.local import forced, recover, recover_planted, search_around
+from lostlight.science.recover.straight import distance, straight
 from lostlight.science.search.candidates import survivors
 from lostlight.science.search.likelihood import psi_phi
 from lostlight.science.search.search import search
@@ -229,3 +230,11 @@ def test_a_found_source_is_measured_at_mid_arc(sky):
     assert outcome.found["flux"] == pytest.approx(sky.flux(60), rel=0.06)
     assert outcome.lh_found == pytest.approx(60, abs=4)
     assert outcome.offset_px < 0.5
+
+
+def test_distances_of_paths_are_largest_where_they_part_most():
+    true = {"x": 10.0, "y": 20.0, "vx": 5.0, "vy": 0.0, "first": -1.0, "last": 3.0}
+    x, y, v = np.array([10.0, 13.0, 10.0]), np.array([20.0, 24.0, 20.0]), np.array([[5.0, 0], [5, 0], [7, 0]])
+    assert distance(true, x, y, v) == pytest.approx([0, 5, 6])
+    # places in a column and motions in a row give all pairs
+    assert distance(true, x[:, None], y[:, None], v[None])[1] == pytest.approx([5, 5, np.hypot(9, 4)])

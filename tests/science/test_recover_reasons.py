@@ -8,10 +8,12 @@ from astropy.table import Table
 from tests.white_sky import FWHM, THRESHOLD, WhiteSky
 
 from lostlight.science.population.relations import grid_loss, pixel_loss
+from lostlight.science.recover.light import planted
 from lostlight.science.recover.local import recover_planted
 from lostlight.science.recover.reasons import Evidence, bend, why
 from lostlight.science.recover.table import Bar, Seen, recoveries
 from lostlight.science.search.sigma_g import SigmaG
+from lostlight.science.search.vet import Vetting
 from lostlight.vocab.columns import COLUMNS
 from lostlight.vocab.movers import INJECTED, REASONS, RECOVERIES
 
@@ -183,3 +185,19 @@ def test_a_match_that_chance_makes_often_does_not_count(sky):
     assert not crowded["is_recovered"][0]
     assert crowded["chance"][0] == pytest.approx(1 - np.exp(-1e-3 * (np.pi * 25) ** 2))
     assert reason(crowded) == ["MERGED"]
+
+
+def test_a_source_that_half_of_the_images_show_is_vetted_out():
+    sky = WhiteSky(seed=6, vetting=Vetting(halves=True, negatives=False, shape=False))
+    half = np.r_[np.zeros(10), np.full(10, 2.0)]
+    told = judge(sky, [sky.path(120.0, 100.0, 10.0, 5.0)], [18.0], stamps=[half])
+    assert reason(told) == ["VETTED"]
+    assert told["lh_found"][0] > THRESHOLD
+
+
+def test_a_source_beside_a_better_one_is_merged_with_it(sky):
+    x, y = sky.path(120.0, 100.0, 10.0, 5.0)
+    with planted(sky.ground.psi, sky.ground.phi, sky.light(40, x, y)):
+        told = judge(sky, [(x + 3.5, y)], [9.0])
+    assert reason(told) == ["MERGED"]
+    assert told["lh_true"][0] > THRESHOLD

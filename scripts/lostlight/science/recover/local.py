@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lostlight.science.recover.forced import Forced, along
 from lostlight.science.recover.light import Light, planted
+from lostlight.science.recover.straight import distance, straight
 from lostlight.science.search.candidates import CandidateRules, Survivors, candidates, survivors
 from lostlight.science.search.curves import along as read
 from lostlight.science.search.curves import likelihood
@@ -183,43 +184,16 @@ def recover(
     return _matched(ground, outcome, seen)
 
 
-def straight(since: FloatArray, x: FloatArray, y: FloatArray) -> dict[str, float] | None:
-    """Fit a straight path at constant speed: x, y at mid-arc and vx, vy; None where no image shows the source.
-
-    Parameters
-    ----------
-    since : ndarray, (T,), float64
-        Days since mid-arc.
-    x, y : ndarray, (T,), float64
-        NaN where the source is on no image.
-    """
-    known = np.isfinite(x) & np.isfinite(y)
-    if not known.any():
-        return None
-    line = np.c_[np.ones(known.sum()), since[known]]
-    (x0, y0), (vx, vy) = np.linalg.lstsq(line, np.c_[x[known], y[known]], rcond=None)[0]
-    ends = since[known][[0, -1]]
-    return {"x": float(x0), "y": float(y0), "vx": float(vx), "vy": float(vy), "first": ends[0], "last": ends[1]}
-
-
-def _distance(true: dict[str, float], x: FloatArray, y: FloatArray, v: FloatArray) -> FloatArray:
-    """Largest distance of paths from the true one at both ends and in the middle of what is seen of it."""
-    times = np.array([true["first"], (true["first"] + true["last"]) / 2, true["last"]])
-    dx = np.subtract.outer(times * 0, true["x"] - x) + np.multiply.outer(times, v[..., 0] - true["vx"])
-    dy = np.subtract.outer(times * 0, true["y"] - y) + np.multiply.outer(times, v[..., 1] - true["vy"])
-    return np.hypot(dx, dy).max(axis=0)
-
-
 def _near_paths(ground: Ground, true: dict[str, float]) -> tuple[float, bool]:
     """Find the best path of the grid near the true one; tell whether clipping takes all above the threshold away."""
     near = _NEAR_FWHM * ground.rules.fwhm_px
     reach = int(np.ceil(near))
     off = np.arange(-reach, reach + 1)
     v = ground.velocities
-    close = np.flatnonzero(_distance({**true, "x": 0.0, "y": 0.0}, np.zeros(len(v)), np.zeros(len(v)), v) <= 2 * near)
+    close = np.flatnonzero(distance({**true, "x": 0.0, "y": 0.0}, np.zeros(len(v)), np.zeros(len(v)), v) <= 2 * near)
     px = round(true["x"]) + np.tile(off, off.size)
     py = round(true["y"]) + np.repeat(off, off.size)
-    far = _distance(true, px[:, None].astype(float), py[:, None].astype(float), v[close][None])
+    far = distance(true, px[:, None].astype(float), py[:, None].astype(float), v[close][None])
     place, which = np.nonzero(far <= near)
     if not place.size:
         return float("nan"), False
@@ -238,9 +212,7 @@ def _near_paths(ground: Ground, true: dict[str, float]) -> tuple[float, bool]:
 def _is_path(ground: Ground, true: dict[str, float], peaks: Peaks) -> bool:
     """Tell whether one of the paths that the search keeps is near the source."""
     paths = peaks.above(ground.rules.threshold)
-    far = _distance(
-        true, paths.x.astype(float), paths.y.astype(float), ground.velocities[paths.velocity].reshape(-1, 2)
-    )
+    far = distance(true, paths.x.astype(float), paths.y.astype(float), ground.velocities[paths.velocity].reshape(-1, 2))
     return bool((far <= ground.match_fwhm * ground.rules.fwhm_px + _SLACK_PX).any())
 
 
@@ -251,7 +223,7 @@ def _matched(ground: Ground, outcome: Outcome, seen: tuple[Peaks, Survivors]) ->
     leads = found.candidates
     paths = found.paths.take(leads)
     v = ground.velocities[paths.velocity].reshape(-1, 2)
-    far = _distance(true, paths.x.astype(float), paths.y.astype(float), v)
+    far = distance(true, paths.x.astype(float), paths.y.astype(float), v)
     which = leads[far <= 2 * radius + _SLACK_PX]
     if not which.size:
         return outcome
@@ -266,7 +238,7 @@ def _best_of(ground: Ground, outcome: Outcome, table: Table, radius: float) -> O
     first = ground.since[0]
     x, y = (np.asarray(table[f"{axis}_px"]) - first * np.asarray(table[f"v{axis}_px_day"]) for axis in "xy")
     v = np.c_[table["vx_px_day"], table["vy_px_day"]]
-    far = _distance(outcome.true, x, y, v)
+    far = distance(outcome.true, x, y, v)
     error = 3 * np.hypot(*(np.nan_to_num(np.asarray(table[f"{axis}_err_px"], float)) for axis in "xy"))
     radii = np.maximum(radius, np.minimum(error, 2 * radius))
     near = np.flatnonzero(far <= radii)
