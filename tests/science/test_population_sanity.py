@@ -191,6 +191,16 @@ def test_report_is_plain_json_with_histograms():
     assert sum(still["counts"]) == 0
 
 
+def test_report_in_words():
+    fine = population_report(n=500).lines()
+    assert fine[0].startswith("500 draws of tno, mode kbo, elongation 180.0 deg")
+    assert [line.split()[:2] for line in fine[1:-1]] == [["PASS", name] for name in FIVE]
+    assert fine[-1] == "all 5 checks pass"
+    bad = population_report("fast", n=500, strict=True).lines()
+    assert bad[-1] == "failed: clipping"
+    assert sum(line.startswith("FAIL") for line in bad) == 1
+
+
 def test_the_same_seed_gives_the_same_report():
     one, again, other = (population_report(n=500, seed=seed) for seed in (4, 4, 5))
     assert one.sha256 == again.sha256 != other.sha256

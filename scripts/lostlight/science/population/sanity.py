@@ -67,6 +67,19 @@ class Report:
         """Whether all checks are."""
         return all(check.is_passed for check in self.checks)
 
+    def lines(self) -> list[str]:
+        """Say it in words: one line for each check, and one for all."""
+        told = self.declared
+        where = (
+            f"{self.n} draws of {told.priors}, mode {told.mode}, elongation {told.elong_deg:.1f} deg, seed {self.seed}"
+        )
+        asked = [
+            f"{_word(check)}  {check.name:<22} {_number(check.measured):>10}  {check.allowed:<30} {check.why}"
+            for check in self.checks
+        ]
+        failed = [check.name for check in self.checks if not check.is_passed]
+        return [where, *asked, f"failed: {', '.join(failed)}" if failed else f"all {len(self.checks)} checks pass"]
+
     def record(self) -> dict[str, Any]:
         """Give it in plain JSON values."""
         told = self.declared
@@ -164,6 +177,14 @@ def histograms(draws: Draws, told: Declared, brightness: FloatArray) -> dict[str
     }
     counted = {name: _histogram(values, unit) for name, (values, unit) in columns.items()}
     return counted | {"class": dict(zip(names.tolist(), counts.tolist(), strict=True))}
+
+
+def _word(check: Check) -> str:
+    return "PASS" if check.is_passed else "FAIL"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
 
 
 def _histogram(values: FloatArray, unit: str) -> dict[str, Any]:

@@ -51,10 +51,9 @@ def sight(n: int, mjd: ArrayLike, ra_deg: ArrayLike, dec_deg: ArrayLike, observe
         As for `lostlight.science.motion.earth.observer_position`.
     """
     mjd = np.asarray(mjd, float)
-    place = observer_position(mjd, observer)
-    before, after = mjd - _HALF_STEP_DAYS, mjd + _HALF_STEP_DAYS
-    way = observer_position(after, observer) - observer_position(before, observer)
-    velocity = way / np.asarray(after - before)[..., None]
+    times = np.stack([mjd - _HALF_STEP_DAYS, mjd, mjd + _HALF_STEP_DAYS])
+    before, place, after = observer_position(times, observer)
+    velocity = (after - before) / (times[2] - times[0])[..., None]
     ra, dec = (np.broadcast_to(np.asarray(angle, float), n) for angle in (ra_deg, dec_deg))
     vectors = (np.broadcast_to(vector, (n, 3)) for vector in (place, velocity))
     return Sight(*tangent_frame(ra, dec), *vectors, np.broadcast_to(mjd, n))
