@@ -51,10 +51,29 @@ def test_sources_are_where_astropy_says_at_their_rates():
 def test_nodes_cover_the_trail_evenly():
     known = epochs(n=3, dithers=False)
     paths = trace(placed(known, "fast", 6, target=TargetConfig("mid")).sources, known, 1.0)
-    assert paths.x.shape[2] > 10 and paths.weights.sum() == pytest.approx(1)
-    assert (paths.x * paths.weights).sum(axis=2) == pytest.approx(paths.x_px, abs=1e-4)
-    length = np.hypot(np.ptp(paths.x, axis=2), np.ptp(paths.y, axis=2))
-    assert (length < paths.trail_px).all() and (length > 0.97 * paths.trail_px).all()
+    assert sorted(np.concatenate([nodes.which for nodes in paths.nodes]).tolist()) == list(range(6))
+    for nodes in paths.nodes:
+        k = nodes.weights.size
+        assert k > 10 and nodes.weights.sum() == pytest.approx(1)
+        x, y = paths.x[nodes.which, :, :k], paths.y[nodes.which, :, :k]
+        assert np.isnan(paths.x[nodes.which, :, k:]).all()
+        assert (x * nodes.weights).sum(axis=2) == pytest.approx(paths.x_px[nodes.which], abs=1e-4)
+        length, trail = np.hypot(np.ptp(x, axis=2), np.ptp(y, axis=2)), paths.trail_px[nodes.which]
+        assert (length < trail).all() and (length > 0.97 * trail).all()
+
+
+@pytest.mark.parametrize(("kind", "motion"), [("fast", "linear"), ("nea", "kepler")])
+def test_between_its_moments_a_source_is_where_it_is_then(kind, motion):
+    known = epochs(n=2, exptime_s=600.0)
+    made = placed(known, kind, 20, motion=motion, target=TargetConfig("mid"))
+    paths = trace(made.sources, known, 1.0)
+    for nodes in paths.nodes:
+        ra, dec = made.sources.at(nodes.mjd)
+        for t, wcs in enumerate(known.wcs):
+            x, y = wcs.all_world2pix(ra[nodes.which, t].ravel(), dec[nodes.which, t].ravel(), 0)
+            k = nodes.weights.size
+            assert paths.x[nodes.which, t, :k].ravel() == pytest.approx(x, abs=1e-4)
+            assert paths.y[nodes.which, t, :k].ravel() == pytest.approx(y, abs=1e-4)
 
 
 def test_what_stands_still_has_one_node_and_no_trail():

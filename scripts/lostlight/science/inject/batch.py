@@ -177,7 +177,7 @@ class _Block:
         light = render_cases(epochs.psfs, (self.side, self.side), x, y, flux, kind, threads)
         for i, row in enumerate(rows.tolist()):
             if planted.sources.kind[row] in NEGATIVES:
-                self._add_artefact(light[i], row, x[i].mean(axis=1), y[i].mean(axis=1))
+                self._add_artefact(light[i], row, x[i, :, 0], y[i, :, 0])
             elif noisy:
                 self._add_photons(light[i], row)
         return light.astype(dtype, copy=False)

@@ -140,7 +140,7 @@ def inject_images(
 
 def _of_sources(epochs: Epochs, plan: Plan, which: Ints) -> Iterator[Block]:
     for t, psf in enumerate(epochs.psfs):
-        lit = which[(plan.flux[which, t].sum(axis=1) > 0) & np.isfinite(plan.x[which, t]).all(axis=1)]
+        lit = which[(plan.flux[which, t].sum(axis=1) > 0) & np.isfinite(plan.x[which, t, 0])]
         lit = lit[plan.is_on[lit, t]]
         for part, values, corner in stamps_of(psf, plan.x[lit, t], plan.y[lit, t], plan.flux[lit, t]):
             for i, value, first in zip(lit[part].tolist(), values, corner.tolist(), strict=True):
@@ -158,7 +158,7 @@ def _of_artefacts(epochs: Epochs, plan: Plan, which: Ints) -> Iterator[Block]:
     shape = (len(epochs), *epochs.shape)
     for i in which.tolist():
         rng = stream(plan.rules.seed, "plan", i, "artefact")
-        where = np.nan_to_num(plan.x[i].mean(axis=1)), np.nan_to_num(plan.y[i].mean(axis=1))
+        where = np.nan_to_num(plan.x[i, :, 0]), np.nan_to_num(plan.y[i, :, 0])
         pixels = artefact(str(plan.kind[i]), shape, *where, float(plan.flux_adu[i]), epochs.psfs, rng)
         for t in np.unique(pixels.t).tolist():
             yield i, t, *_block(pixels.of_image(t))

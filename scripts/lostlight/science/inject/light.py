@@ -51,8 +51,8 @@ def shine(placed: Placed, epochs: Epochs, rules: InjectionRules, rng_of: RngOf, 
     """Draw how bright sources are, and how their light changes."""
     value = rules.brightness.draw(len(placed.sources), rng_of("brightness"))
     steady = _steady(value, epochs, rules) if placed.flux_adu is None else placed.flux_adu[:, None] / epochs.scale
-    relative, columns = _curves(placed, epochs, rules, rng_of("light_curve"), paths.mjd_nodes)
-    light = lit(value, steady, steady[..., None] * relative * paths.weights, epochs, columns)
+    relative, columns = _curves(placed, epochs, rules, rng_of("light_curve"), paths)
+    light = lit(value, steady, steady[..., None] * relative, epochs, columns)
     drawn, slopes = placed.sources.numbers, phase_slopes(placed.sources.subclass)
     h_mag = absolute_mag(light.columns["mag"], drawn["r_helio_au"], drawn["delta_au"], drawn["phase_deg"], slopes)
     return replace(light, columns={**light.columns, "h_mag": h_mag})
@@ -90,20 +90,26 @@ def lit(
 
 
 def _curves(
-    placed: Placed, epochs: Epochs, rules: InjectionRules, rng: np.random.Generator, mjd: Floats
+    placed: Placed, epochs: Epochs, rules: InjectionRules, rng: np.random.Generator, paths: Paths
 ) -> tuple[Floats, dict[str, Floats]]:
-    """Draw light curves: relative light at times of shape S, (n, *S), and the columns that describe it."""
+    """Draw light curves: share of the steady light at each node, (n, T, K), and the columns that describe them."""
     sources = placed.sources
     n, span = len(sources), float(epochs.mjd_mid[-1] - epochs.mjd_mid[0])
     numbers = rng.random((n, N_NUMBERS))
-    relative, told = np.ones((n, *mjd.shape)), np.full((3, n), np.nan)
+    relative, told = np.zeros(paths.x.shape), np.full((3, n), np.nan)
+    for nodes in paths.nodes:
+        relative[nodes.which, :, : nodes.weights.size] = nodes.weights
     for kind in np.unique(sources.kind):
         which = np.flatnonzero(sources.kind == kind)
         drawn = light_curves(
             rules.light_curve, str(kind), sources.subclass[which], numbers[which], epochs.mjd_mid[0], span
         )
-        relative[which] = drawn.factor(mjd)
         told[:, which] = drawn.amp_mag, drawn.period_h, drawn.phase
+        if (drawn.shape == "none").all():
+            continue
+        for nodes in paths.nodes:
+            mine = np.isin(which, nodes.which)
+            relative[which[mine], :, : nodes.weights.size] *= drawn.only(mine).factor(nodes.mjd)
     return relative, dict(zip(("lc_amp_mag", "lc_period_h", "lc_phase"), told, strict=True))
 
 

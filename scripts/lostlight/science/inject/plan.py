@@ -41,7 +41,8 @@ class Plan:
     images : Table
         `lostlight.vocab.movers.INJECTED_EPOCHS`; light that was realised is not known yet.
     x, y, flux : (n, T, K) float64
-        Positions at nodes of time within each exposure, zero-based pixels of the image, and light, adu.
+        Positions at nodes of time within each exposure, zero-based pixels of the image, and light, adu; sources have
+        as many nodes as their trails ask for, beyond are NaN and no light.
     is_on : (n, T) bool
         Whether any light falls on the image.
     rules : InjectionRules

@@ -74,7 +74,9 @@ def fractions(
         boxes = np.tile(np.array([0, masks.shape[0], 0, masks.shape[1]]), (len(x), 1))
     on_image, masked = np.zeros(x.shape[:2]), np.zeros(x.shape[:2])
     total = flux.sum(axis=2, keepdims=True)
-    share = np.divide(flux, total, out=np.full(flux.shape, 1 / flux.shape[2]), where=total > 0)
+    known = np.isfinite(x)
+    even = known / np.maximum(known.sum(axis=2, keepdims=True), 1)
+    share = np.divide(flux, total, out=even, where=total > 0)
     for t, psf in enumerate(psfs):
         near = np.flatnonzero(_reaches(psf, boxes, x[:, t], y[:, t]))
         for part, values, corner in stamps_of(psf, x[near, t], y[near, t], share[near, t]):
@@ -109,16 +111,19 @@ def stamps_of(
 
 
 def _span(nodes: Floats) -> Floats:
-    return np.nan_to_num(nodes.max(axis=1) - nodes.min(axis=1))
+    known = np.isfinite(nodes)
+    high, low = np.where(known, nodes, -np.inf).max(axis=1), np.where(known, nodes, np.inf).min(axis=1)
+    return np.maximum(high - low, 0)
 
 
 def _reaches(psf: Psf, boxes: NDArray[np.int64], x: Floats, y: Floats) -> NDArray[np.bool_]:
     """Tell which sources may light a pixel of their image; those without a position do not."""
     half = psf.half_width() + 1
-    reach = np.isfinite(x).all(axis=1) & np.isfinite(y).all(axis=1)
+    reach = np.isfinite(x).any(axis=1) & np.isfinite(y).any(axis=1)
     for nodes, first, after in ((y, boxes[:, 0], boxes[:, 1]), (x, boxes[:, 2], boxes[:, 3])):
-        known = np.where(reach[:, None], nodes, 0.0)
-        reach &= (known.max(axis=1) > first - half) & (known.min(axis=1) < after + half)
+        known = np.isfinite(nodes)
+        reach &= np.where(known, nodes, -np.inf).max(axis=1) > first - half
+        reach &= np.where(known, nodes, np.inf).min(axis=1) < after + half
     return reach
 
 
