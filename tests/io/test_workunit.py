@@ -9,8 +9,10 @@ from astropy.io import fits
 from tests.epoch_scene import SHAPE, science
 
 from lostlight.core.errors import BadImage
-from lostlight.io import epoch_files, workunit
+from lostlight.io import epoch_files, stack_store, workunit
+from lostlight.io.epoch_header import wcs_of
 from lostlight.io.workunit import WorkImage
+from lostlight.vocab.bits import stack
 
 SKY = """CTYPE1  = 'RA---TAN'
 CTYPE2  = 'DEC--TAN'
@@ -56,6 +58,30 @@ def test_what_is_written_is_read_again(unit):
             assert hdus[0].header["NUMIMG"] == hdus[0].header["NCON"] == 3
             assert hdus["KBMOD_CONFIG"].data["num_obs"][0] == "3"
             assert [hdus[f"SCI_{number}"].header["IND_0"] for number in range(3)] == [0, 1, 2]
+
+
+def test_a_stack_is_exported_and_read_again(tmp_path):
+    """A20: a store to a WorkUnit, its sky taken off, and back."""
+    variance = np.full(SHAPE, 4, np.float32)
+    variance[0, 0] = np.nan
+    bad = np.zeros(SHAPE, np.uint32)
+    bad[1, 2], bad[3, 4] = stack("SATURATED"), stack("STAR")
+    with stack_store.writing(tmp_path / "s.zarr.zip", (3, *SHAPE)) as store:
+        for number in range(3):
+            numbers = {"mjd_mid": 59000.125 + number, "sigma_adu": 3.0}
+            noise = variance if number else None
+            store.put(number, science(number), bad, variance=noise, numbers=numbers, record={"id": "a", "wcs": SKY})
+    stored = stack_store.open_store(tmp_path / "s.zarr.zip")
+    images = workunit.images_of(stored, [PSF] * 3, lambda number: np.full(SHAPE, number, np.float32))
+    workunit.write(tmp_path / "unit.fits", images, 3)
+    for number, file in enumerate(epoch_files.listed(tmp_path / "unit.fits")):
+        image = epoch_files.read(file)
+        np.testing.assert_array_equal(image.science, science(number) - np.float32(number))
+        assert image.variance[0, 0] == 9
+        assert image.variance[5, 5] == (4 if number else 9)
+        assert np.argwhere(image.bad).tolist() == [[1, 2]]
+        assert image.exposure.mid() == 59000.125 + number
+        np.testing.assert_allclose(wcs_of(image.wcs).wcs.crval, (10.5, -3.25))
 
 
 def test_equal_images_give_equal_bytes(unit, tmp_path):

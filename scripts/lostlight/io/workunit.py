@@ -8,7 +8,7 @@ HDUs of image i are in a file of their own, `i_<name>`, beside the one with the 
 import gzip
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from lostlight.core.errors import BadImage
 from lostlight.io import bintable, epoch_places, frame_files, plain_fits
 from lostlight.io.epoch_planes import Planes, whole_numbers
+from lostlight.io.stack_store import Stack
+from lostlight.vocab.bits import STACK_BAD
 
 _WCS_COLUMN = "_WCSSTR_per_image_wcs"
 _CONFIG = {"num_obs": "3"}
@@ -96,6 +98,32 @@ def write(path: Path, images: Iterable[WorkImage], n_images: int, config: Mappin
     """
     settings = [bintable.Field(name, np.array([value])) for name, value in config.items()]
     plain_fits.write(path, _hdus(images, n_images), [bintable.table(settings, {"EXTNAME": "KBMOD_CONFIG"})])
+
+
+def images_of(
+    stack: Stack, psfs: Sequence[NDArray[np.float64]], sky: Callable[[int], NDArray[np.float32]] | None = None
+) -> Iterator[WorkImage]:
+    """Take the images of a stack one by one, to be written as a WorkUnit.
+
+    Parameters
+    ----------
+    stack : Stack
+    psfs : sequence of (ky, kx) float64
+        Profile of a point on each image, with odd sides and unit sum.
+    sky : callable, optional
+        Gives the sky (H, W) of an image by its number, to be taken off: kbmod searches images without one.
+    """
+    for number, psf in enumerate(psfs):
+        science, variance = stack.read("science", number), stack.read("variance", number)
+        noise = float(stack.numbers["sigma_adu"][number]) ** 2
+        yield WorkImage(
+            science=science if sky is None else science - sky(number),
+            variance=np.where(np.isnan(variance), np.float32(noise), variance),
+            is_bad=(stack.read("bad", number) & np.uint32(STACK_BAD)) != 0,
+            psf=psf,
+            mjd_mid=float(stack.numbers["mjd_mid"][number]),
+            wcs=str(stack.images[number].get("wcs", "")),
+        )
 
 
 def _hdus(images: Iterable[WorkImage], n_images: int) -> Iterator[fits.PrimaryHDU | fits.ImageHDU]:
