@@ -48,6 +48,15 @@ def test_a_point_keeps_its_flux(mesh_px):
     assert np.max(np.abs(changes)) <= 0.01
 
 
+def test_few_photons_leave_no_offset():
+    """The mode of Poisson noise lies below its mean; a search that adds up pixels would take that for light."""
+    electrons = np.random.default_rng(8).poisson(30, (257, 321))
+    image = (electrons / 0.5).astype(np.float32)
+    sky = sky_mesh(image, none_bad(image))
+    sigma = np.sqrt(30) / 0.5
+    assert sky.level_map.mean() == pytest.approx(60, abs=0.012 * sigma)
+
+
 def test_the_mask_of_a_bright_star_covers_its_wings():
     """Beyond it there is less than the noise of a pixel; that of a faint one stays small."""
     light = np.zeros((181, 203))

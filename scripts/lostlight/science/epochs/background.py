@@ -19,6 +19,7 @@ _FILTER = 3
 _SPARE = 0.25
 """Part of a cell that is shared out among the others rather than made a cell of its own."""
 _MIN_AREA_PX = 5
+_CLIPPED_SIGMA, _MOST_SKEWED = 4.0, 0.05
 _GROWN_PX, _GROWN = 3, 0.5
 """How far the mask of a source reaches beyond what was detected of it: so many pixels, or that part of the radius of
 what was detected. Wings are faint, but many; those of Moffat's profile fall to a tenth within half a radius."""
@@ -96,7 +97,10 @@ def sky_mesh(image: Floats, bad: Mask, mesh_px: int = 64, detect_sigma: float = 
     mesh = _at_nodes(_background(pixels, hidden, sides).back(), sides) if mesh_px else np.zeros((1, 1), np.float32)
     # noise is what is left once the slope of the sky within a cell is gone
     pixels -= level(mesh, pixels.shape)
-    return Sky(mesh, _at_nodes(_background(pixels, hidden, sides).rms(), sides), sources)
+    rms = _at_nodes(_background(pixels, hidden, sides).rms(), sides)
+    if mesh_px:
+        mesh += _skewness(pixels[~hidden], float(np.median(rms)))
+    return Sky(mesh, rms, sources)
 
 
 def cell_side(n_px: int, mesh_px: int) -> int:
@@ -130,6 +134,13 @@ def _background(pixels: Floats, missing: Mask, sides: list[int]) -> sep.Backgrou
             hint="look at the image; leave it out",
         )
     return sky
+
+
+def _skewness(rest: Floats, sigma: float) -> np.float32:
+    """Give how far the mean of the sky lies above its mode: photons are skewed, and a search adds up many pixels."""
+    plain = rest[np.abs(rest) < _CLIPPED_SIGMA * sigma]
+    mean = float(plain.mean(dtype=np.float64)) if plain.size else 0.0
+    return np.float32(np.clip(mean, -_MOST_SKEWED * sigma, _MOST_SKEWED * sigma))
 
 
 def _sources(light: Floats, missing: Mask, threshold_adu: float) -> Mask:
