@@ -80,8 +80,9 @@ def test_threads_and_tiles_change_nothing(planes, monkeypatch):
     v = velocity_grid(0, 1.5, DAYS[-1], 2.0)
     whole = search(*planes, DAYS, v, SearchRules(5, top=2))
     monkeypatch.setattr(tiles, "TILE_ROWS", 16)
-    monkeypatch.setattr(tiles, "TILE_COLUMNS", 33)
+    monkeypatch.setattr(tiles, "TILE_COLUMNS", 66)
     monkeypatch.setattr(tiles, "SPREAD", (7, 5))
+    monkeypatch.setattr(tiles, "BLOCK_BYTES", 100_000)
     told = []
     pieces = search(*planes, DAYS, v, SearchRules(5, top=2), threads=3, progress=lambda *at: told.append(at))
     np.testing.assert_array_equal(pieces.lh, whole.lh)
@@ -140,30 +141,28 @@ def test_what_does_not_go_together_is_refused(change, match):
 
 def test_kernels_line_by_line(planes, monkeypatch):
     """The same loops without the compiler."""
-    for name in (
-        "gather",
-        "look",
-        "add_rows",
-        "add_and_count_rows",
-        "likelihoods",
-        "search_rows",
-        "keep_best",
-        "keep_several",
-    ):
-        monkeypatch.setattr(compiled, name, getattr(compiled, name).py_func)
-    psi, phi = (plane[:, :12, :9].copy() for plane in planes)
+    for name, kernel in vars(compiled).copy().items():
+        if hasattr(kernel, "py_func"):
+            monkeypatch.setattr(compiled, name, kernel.py_func)
+    psi, phi = (np.concatenate([plane, plane[:2]])[:, :12, :9].copy() for plane in planes)
+    days = np.append(DAYS, [3.0, 3.1])
     v = velocity_grid(0, 0.15, DAYS[-1], 3.0)
-    tables = shift_tables(v, DAYS)
+    tables = shift_tables(v, days)
     with np.errstate(invalid="ignore", divide="ignore"):
         for top in (1, 2):
             found = search_tables(psi, phi, *tables, SearchRules(5, top, margin_px=1))
             expected = search_tables(psi, phi, *tables, SearchRules(5, top, margin_px=1), backend="reference")
             np.testing.assert_array_equal(found.lh, expected.lh)
-    phi[:] = 1
-    rules = SearchRules(5, margin_px=-4)
-    still = np.zeros((1, len(DAYS)), np.int32)
-    found = search_tables(psi, phi, still, still, rules)
-    np.testing.assert_array_equal(found.lh, search_tables(psi, phi, still, still, rules, backend="reference").lh)
+    rules, still = SearchRules(5, margin_px=-4), np.zeros((1, len(days)), np.int32)
+    for weight in (phi + 0.5, np.ones_like(phi)):
+        found = search_tables(psi, weight, still, still, rules)
+        expected = search_tables(psi, weight, still, still, rules, backend="reference")
+        np.testing.assert_array_equal(found.lh, expected.lh)
+
+    tie = np.zeros((2, 3), np.float32)
+    numbers = np.full((2, 3), 7, np.int32)
+    compiled.keep_several(np.array([0.0, 1, -1], np.float32), np.int32(3), tie, numbers)
+    assert numbers.tolist() == [[3, 3, 7], [7, 7, 7]], "of equals the lower number comes first"
 
 
 def test_a_window_beyond_a_plane_is_zero():

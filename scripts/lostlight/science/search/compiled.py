@@ -12,27 +12,26 @@ compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 
 @compiled
-def gather(plane: np.ndarray, y0: int, x0: int, block: np.ndarray) -> None:
-    """Copy a rectangle of an image into `block`, zero beyond its edges."""
-    height, width = plane.shape
-    left, right = min(max(-x0, 0), block.shape[1]), max(min(width - x0, block.shape[1]), 0)
+def gather(plane: np.ndarray, y0: int, x0: int, width: int, block: np.ndarray) -> None:
+    """Copy a rectangle of an image into the first `width` columns of `block`, zero beyond its edges."""
+    left, right = min(max(-x0, 0), width), max(min(plane.shape[1] - x0, width), 0)
     for j in range(block.shape[0]):
         y = y0 + j
-        if y < 0 or y >= height or left >= right:
-            block[j] = ZERO
+        if y < 0 or y >= plane.shape[0] or left >= right:
+            block[j, :width] = ZERO
         else:
             block[j, :left] = ZERO
-            block[j, right:] = ZERO
+            block[j, right:width] = ZERO
             block[j, left:right] = plane[y, x0 + left : x0 + right]
 
 
 @compiled
-def look(block: np.ndarray) -> tuple[bool, bool]:
-    """Tell whether a rectangle has zeros, and whether it is one number."""
+def look(block: np.ndarray, width: int) -> tuple[bool, bool]:
+    """Tell whether the first `width` columns have zeros, and whether they are one number."""
     first, n_zero, n_other = block[0, 0], 0, 0
     for j in range(block.shape[0]):
-        row, zeros, others = block[j], np.int32(0), np.int32(0)
-        for i in range(row.size):
+        row, zeros, others = block[j, :width], np.int32(0), np.int32(0)
+        for i in range(width):
             zeros += np.int32(row[i] == ZERO)
             others += np.int32(row[i] != first)
         n_zero, n_other = n_zero + zeros, n_other + others

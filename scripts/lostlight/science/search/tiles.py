@@ -88,15 +88,16 @@ class _Block:
     def __init__(self, psi: Floats, phi: Floats, batch: Batch, tile: Window, memory: Floats) -> None:
         n, (low_x, low_y) = len(psi), batch.low
         self.stride, size = _stride(batch, tile), _block_size(batch, tile)
+        width = tile.shape[1] + batch.spread[0]
         self.psi, self.phi = memory[:, : n * size]
         gaps, uniform = np.empty((2, n), bool)
         for t in range(n):
             part = slice(t * size, (t + 1) * size - 16)
             corner = (tile.y0 + int(low_y[t]), tile.x0 + int(low_x[t]))
-            compiled.gather(psi[t], *corner, self.psi[part].reshape(-1, self.stride))
+            compiled.gather(psi[t], *corner, width, self.psi[part].reshape(-1, self.stride))
             around = self.phi[part].reshape(-1, self.stride)
-            compiled.gather(phi[t], *corner, around)
-            gaps[t], uniform[t] = compiled.look(around)
+            compiled.gather(phi[t], *corner, width, around)
+            gaps[t], uniform[t] = compiled.look(around, width)
         self.has_gaps = bool(gaps.any())
         alike = uniform.all() and not self.has_gaps
         self.uniform = self.phi[::size].copy() if alike else np.empty(0, np.float32)
