@@ -117,6 +117,12 @@ def test_away_from_opposition_the_limits_are_those_of_orbits_there():
     there, at_opposition = draws(declared), draws(told())
     assert "mu_mean" in failed(prior_checks(replace(there, rate_arcsec_h=at_opposition.rate_arcsec_h), declared))
     assert "phi_p95" in failed(prior_checks(turned(there, 20), declared))
+    fast = np.where(np.arange(len(there)) == 5, 2.5, there.rate_arcsec_h)
+    assert failed(prior_checks(replace(there, rate_arcsec_h=fast), declared)) == {"mu_max"}
+    legacy = told("tno:legacy")
+    without_orbits = draws(legacy)
+    fast = np.where(np.arange(len(there)) == 5, 4.6, without_orbits.rate_arcsec_h)
+    assert failed(prior_checks(replace(without_orbits, rate_arcsec_h=fast), legacy)) == {"mu_max"}
 
 
 def strict(drawn, declared, **other):

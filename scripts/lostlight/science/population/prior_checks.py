@@ -33,11 +33,12 @@ def prior_checks(draws: Draws, told: Declared) -> list[Check]:
 
 
 def _fastest(draws: Draws, told: Declared) -> Check:
-    orbits = [part.rate_max_arcsec_h if part else np.inf for part in told.expected.values()]
-    limit, why = _HEADROOM * max(orbits), "5 % above the fastest of a lattice of orbits"
-    if told.mode == KBO:
-        limit = max(limit, KBO_FASTEST_ARCSEC_H) if np.isfinite(limit) else KBO_FASTEST_ARCSEC_H
-        why += f", and not less than {KBO_FASTEST_ARCSEC_H}"
+    limit = _HEADROOM * max(part.rate_max_arcsec_h if part else np.inf for part in told.expected.values())
+    why = "5 % above the fastest of a lattice of orbits" if np.isfinite(limit) else "nothing is declared that limits it"
+    if told.mode == KBO and not np.isfinite(limit):
+        limit, why = KBO_FASTEST_ARCSEC_H, "no trans-Neptunian object is faster"
+    elif told.has_windows:
+        limit, why = max(limit, KBO_FASTEST_ARCSEC_H), f"{why}, and not less than {KBO_FASTEST_ARCSEC_H}"
     fastest = float(np.max(draws.rate_arcsec_h))
     return Check("mu_max", fastest <= limit, fastest, f"<= {limit:.3f} arcsec/h", why)
 
