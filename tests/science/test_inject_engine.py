@@ -115,6 +115,24 @@ def test_one_seed_is_one_source_and_each_use_has_its_own_numbers():
     assert plain["trajectory_x"] == noisy["trajectory_x"] and plain["flux_peak"] == noisy["flux_peak"]
 
 
+@pytest.mark.parametrize(
+    ("sample_type", "rates"),
+    [
+        ("tno", (-2.69042359944373, 1.17932733370779)),
+        ("mba", (-31.818659122219795, 12.211357858417738)),
+        ("tno:legacy", (-2.5258274091667094, 0.08712667278190273)),
+    ],
+)
+def test_seeds_of_today_are_seeds_of_tomorrow(sample_type, rates):
+    """A2: values of this release; a change of them is a change of what every seed means, and is to be announced."""
+    meta = inject(PATCH, HOURS, 0.187, PSF, sample_type, 42)[2]
+    assert meta["start_x_px"] == pytest.approx(6.992114696505822, rel=1e-12)
+    assert meta["start_y_px"] == pytest.approx(27.44257083965508, rel=1e-12)
+    assert meta["flux_peak"] == pytest.approx(4.547647914058926, rel=1e-12)
+    told = meta["motion_ra_arcsec_per_hour"], meta["motion_dec_arcsec_per_hour"]
+    assert told == pytest.approx(rates, rel=1e-6)
+
+
 def test_a_seed_that_was_not_given_is_told():
     first = inject(PATCH, HOURS, 0.187, PSF, "tno")
     again = inject(PATCH, HOURS, 0.187, PSF, "tno", first[2]["seed"])

@@ -121,14 +121,19 @@ def inject_batch(
         whole = replace(whole, bad=masks.plane(0))
     if stars is not None:
         whole = replace(whole, star_x=stars[0], star_y=stars[1], star_flux=stars[2])
-    y = np.zeros((wanted.size, len(epochs), patch_px, patch_px), dtype)
+    shape, y = (wanted.size, len(epochs), patch_px, patch_px), None
     parts: list[tuple[Ints, Ints, Ints, Table, Table]] = []
     for block, where in _blocks(wanted):
         made = _Block(epochs, rules, block, corners, patch_px, masks, whole)
         rows = wanted[where] - block * BLOCK
-        y[where] = made.light(rows, y.dtype, threads)
+        light = made.light(rows, np.dtype(dtype), threads)
+        if where.size == wanted.size:
+            y = light
+        else:
+            y = np.empty(shape, dtype) if y is None else y
+            y[where] = light
         parts.append((where, made.corner[rows], made.planted.sources.label[rows], *made.truth(rows)))
-    return _gathered(wanted, y, parts)
+    return _gathered(wanted, np.zeros(shape, dtype) if y is None else y, parts)
 
 
 def _blocks(wanted: Ints) -> Iterator[tuple[int, Ints]]:

@@ -60,8 +60,8 @@ def describe(planted: Planted, sources: Table, images: Table, patch: NDArray[Any
         "config_hash": _hash(repr(_facts(rules)).encode()),
         "input_hashes": {"patch_stack": _hash(np.ascontiguousarray(patch).tobytes())},
     }
-    plain: dict[str, Any] = _plain(meta | _of_source(planted, sources) | _of_images(planted, images))
-    return plain
+    told: dict[str, Any] = plain(meta | _of_source(planted, sources) | _of_images(planted, images))
+    return told
 
 
 _PRIOR = ("a_au", "ecc", "inc_deg", "node_deg", "peri_deg", "anomaly_deg", "h_mag", "lc_amp_mag", "lc_period_h")
@@ -118,12 +118,12 @@ def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Turn arrays and numbers of NumPy into lists and numbers of Python; NaN and infinity into None."""
     if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, np.ndarray | list | tuple):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not np.isfinite(value):

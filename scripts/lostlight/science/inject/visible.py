@@ -73,8 +73,9 @@ def fractions(
     if boxes is None:
         boxes = np.tile(np.array([0, masks.shape[0], 0, masks.shape[1]]), (len(x), 1))
     on_image, masked = np.zeros(x.shape[:2]), np.zeros(x.shape[:2])
-    total = flux.sum(axis=2, keepdims=True)
     known = np.isfinite(x)
+    flux = np.where(known, flux, 0)
+    total = flux.sum(axis=2, keepdims=True)
     even = known / np.maximum(known.sum(axis=2, keepdims=True), 1)
     share = np.divide(flux, total, out=even, where=total > 0)
     for t, psf in enumerate(psfs):
