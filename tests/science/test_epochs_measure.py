@@ -49,6 +49,17 @@ def few_stars(seed):
     return measured(star_field(seed, 6, shape=(387, 391)))
 
 
+@pytest.mark.parametrize("shape", [(12, 15), (19, 23), (30, 201)])
+@pytest.mark.parametrize("kind", [">f4", "<i2", "<f8"])
+def test_small_images_of_any_type(shape, kind):
+    image = np.random.default_rng(1).normal(100, 9, shape)
+    image[shape[0] // 2, shape[1] // 2] += 5000
+    found = measure(image.astype(kind), np.zeros(shape, bool))
+    assert found.noise.sigma_adu == pytest.approx(9, rel=0.25)
+    assert found.sky.level_map.mean() == pytest.approx(100, abs=4)
+    assert found.noise.variance.dtype == np.float32
+
+
 def test_real_images_of_the_four_plane_layout(shared_data):
     """Their noise is 2 adu as their variance plane says; they hold no star."""
     for path in sorted((shared_data / "kbmod-small").glob("00000[0-3].fits.gz")):

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from lostlight.core.errors import BadImage
 from lostlight.science.calibrate.statistics import MAD_TO_SIGMA
+from lostlight.science.mosaic.frame.noise import grouped_median
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -75,7 +76,7 @@ def noise_of(light: Floats, rms_map: Floats, bad: Mask, sources: Mask, variance:
     relative = scatter(light[good] / rms_map[good])
     sigma = scatter(light[good])
     if not (sigma > 0 and relative > 0):
-        raise BadImage("more than half of the pixels of the image are equal", hint="look at it; leave it out")
+        raise BadImage("nearly all pixels of the image are equal", hint="look at it; leave it out")
     note = "" if variance is None else _objection(variance, bad, good, sigma)
     believed = variance is not None and not note
     plane = np.array(variance if believed else (relative * rms_map) ** 2, np.float32)
@@ -84,9 +85,13 @@ def noise_of(light: Floats, rms_map: Floats, bad: Mask, sources: Mask, variance:
 
 
 def scatter(values: NDArray) -> float:
-    """Give the standard deviation of values, most of which are normal: 1.4826 times the MAD about their median."""
-    middle = np.median(values)
-    return float(MAD_TO_SIGMA * np.median(np.abs(values - middle)))
+    """Give the standard deviation of values, most of which are normal: 1.4826 times the MAD about their median.
+
+    Many may be equal, as whole counts are; if more than half are, it is that of the middle 98 % of them.
+    """
+    off = np.abs(values - np.median(values))
+    mad = grouped_median(off)
+    return MAD_TO_SIGMA * mad if mad > 0 else float(np.std(values[off <= np.percentile(off, 98)]))
 
 
 def correlation(values: Floats, good: Mask) -> tuple[float, float]:
@@ -120,7 +125,7 @@ def _power(values: Floats, good: Mask, lag: int) -> float:
     off = (values[:, lag:] - values[:, :-lag])[good[:, lag:] & good[:, :-lag]].astype(np.float64)
     if off.size < _FEW:
         return 0.0
-    return float(np.mean(np.square(off[np.abs(off) < _CLIPPED_SIGMA * scatter(off)])))
+    return float(np.mean(np.square(off[np.abs(off) <= _CLIPPED_SIGMA * scatter(off)])))
 
 
 def _objection(variance: Floats, bad: Mask, good: Mask, sigma: float) -> str:
