@@ -1,5 +1,6 @@
 """Files of images of stacks: real ones of three makers, and everything that can be wrong with them."""
 
+import contextlib
 import gzip
 import json
 import shutil
@@ -10,7 +11,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from tests.epoch_scene import SHAPE, SIGMA, four_hdus, science
 
-from lostlight.core.errors import BadDate, BadImage, ConfigError, NoWCS
+from lostlight.core.errors import BadDate, BadImage, ConfigError, LostlightError, NoWCS
 from lostlight.io import epoch_files, planes, stack_store
 from lostlight.io.epoch_header import wcs_of
 from lostlight.io.planes import StoredPlanes
@@ -174,6 +175,32 @@ def test_damaged_files_are_refused_by_name(tmp_path, how):
     (file,) = epoch_files.listed(tmp_path)
     with pytest.raises(BadImage, match=r"a\.fits"):
         epoch_files.read(file)
+
+
+def test_compressed_pixels_that_are_damaged_are_refused(tmp_path, shared_data):
+    source = shared_data / "kbmod-small" / "shifted_wcs_diff_dimms_tiled.fits.gz"
+    content = bytearray(gzip.decompress(source.read_bytes()))
+    with fits.open(source, disable_image_compression=True) as hdus:
+        place = hdus["SCI_1"].fileinfo()
+        end = place["datLoc"] + hdus["SCI_1"].size
+    content[end - 1500 : end - 600] = bytes(900)
+    (tmp_path / "a.fits").write_bytes(content)
+    with pytest.raises(BadImage, match=r"a\.fits is damaged"):
+        epoch_files.read(epoch_files.listed(tmp_path)[1])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_file_hit_anywhere_is_read_or_refused_and_no_bug(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    path = four_hdus(
+        tmp_path / "a.fits", [science(), np.zeros(SHAPE, np.int16), np.full(SHAPE, 4.0)], ["SCI", "MASK", "VAR"]
+    )
+    content = bytearray(path.read_bytes())
+    for _ in range(5):
+        content[rng.integers(len(content))] = rng.choice(list(b"0123456789 '=-TFE/\0"))
+    path.write_bytes(content[: rng.choice([len(content), rng.integers(len(content))])])
+    with contextlib.suppress(LostlightError):
+        epoch_files.read(epoch_files.listed(path)[0])
 
 
 def test_images_without_a_good_pixel_a_time_or_a_sky_that_can_be_are_refused(tmp_path):

@@ -233,7 +233,7 @@ class Cases:
     def _read(self, name: str, place: Any) -> NDArray:
         try:
             return np.asarray(self._group[name][place])
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
+        except zarr_files.DAMAGE as error:
             raise _damaged(name, error) from error
 
 
@@ -252,7 +252,7 @@ def open_cases(path: Path) -> Cases:
         is_whole = all(
             zarr_files.is_whole(array) for array in (group["y"], *(each for _, each in group["base"].arrays()))
         )
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    except zarr_files.DAMAGE as error:
         raise _damaged(path.name, error) from error
     if len(shape) != 4 or any(len(values) != shape[0] for values in truth.values()) or not set(WHERE) <= set(truth):
         raise _damaged(path.name, f"its arrays are not those of {SCHEMA}")

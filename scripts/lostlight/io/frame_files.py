@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from astropy.io import fits
 from astropy.io.fits import Header
+from astropy.io.fits.hdu.compressed._compression import CfitsioException
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
@@ -31,6 +32,10 @@ _STRUCTURE = frozenset({
     "BZERO", "BSCALE", "BLANK", "NEXTEND", "COMMENT", "HISTORY", "",
 })  # fmt: skip
 _BITS = frozenset({8, 16, 32, 64, -32, -64})
+_DAMAGE = (
+    OSError, ValueError, TypeError, IndexError, KeyError, zlib.error, fits.VerifyError, CfitsioException,
+)  # fmt: skip
+"""What astropy makes of files that are not whole; the last, of compressed pixels, it does not export."""
 _BLOCK = 2880
 _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20
@@ -151,7 +156,7 @@ def _hdus(path: Path, source: Path | bytes, *, packed: bool = False) -> Iterator
                 disable_image_compression=packed,
             ) as hdus:
                 yield hdus
-    except (OSError, ValueError, TypeError, IndexError, KeyError, zlib.error, fits.VerifyError) as error:
+    except _DAMAGE as error:
         raise broken(
             f"{path.name} is damaged: {str(error).strip().splitlines()[0] if str(error) else error!r}"
         ) from error

@@ -164,7 +164,7 @@ class Stack:
         """Read science, variance or bad; shape (ny, nx) of one image, (n, ny, nx) of several."""
         try:
             return np.asarray(self._group[plane][images, rows, columns])
-        except (OSError, ValueError, RuntimeError) as error:
+        except zarr_files.DAMAGE as error:
             raise _damaged(plane, error) from error
 
     def extra(self, name: str, image: int) -> NDArray | None:
@@ -195,7 +195,7 @@ def open_store(path: Path) -> Stack:
         ]
         numbers = {name: np.asarray(group[name][...], np.float64) for name in NUMBERS}
         images = tuple(attributes.pop("images"))
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    except zarr_files.DAMAGE as error:
         raise _damaged(path.name, error) from error
     wrong += [name for name, values in numbers.items() if values.shape != shape[:1]]
     if not zarr_files.is_whole(group["science"]):

@@ -7,6 +7,7 @@ HDUs of image i are in a file of their own, `i_<name>`, beside the one with the 
 
 import gzip
 import json
+import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 from astropy.io.fits import Header
+from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from lostlight.core.errors import BadImage
@@ -68,15 +70,17 @@ def read_image(path: Path, number: int) -> Planes:
         If the file is damaged or the image is not in it.
     """
     with frame_files.opened(path, whole=True) as hdus:
-        if f"SCI_{number}" not in hdus or not epoch_places.is_plane(hdus[f"SCI_{number}"]):
-            raise BadImage(f"{path.name} holds no image SCI_{number}", hint="write the WorkUnit again", file=path.name)
-        science = hdus[f"SCI_{number}"]
-        planes = {name: hdus[key] for name in ("VAR", "MSK", "PSF") if (key := f"{name}_{number}") in hdus}
+        names = [name for name in ("SCI", "VAR", "MSK", "PSF") if f"{name}_{number}" in hdus]
+        planes = {name: hdus[f"{name}_{number}"] for name in names}
+        for name in dict.fromkeys(("SCI", *names)):
+            if name not in planes or not epoch_places.is_plane(planes[name]):
+                said = f"{path.name} holds no image {name}_{number}"
+                raise BadImage(said, hint="write the WorkUnit again", file=path.name)
         header = frame_files.inherited(hdus, hdus.index_of(f"SCI_{number}"))
         if "CTYPE1" not in header:
             header.update(_wcs_of_table(hdus, number))
         return Planes(
-            science=frame_files.pixels(science),
+            science=frame_files.pixels(planes["SCI"]),
             header=header,
             mask=whole_numbers(planes["MSK"], path.name) if "MSK" in planes else None,
             noise=frame_files.pixels(planes["VAR"]) if "VAR" in planes else None,
@@ -147,8 +151,10 @@ def _n_images(path: Path) -> int:
             if stream.read(6) != b"SIMPLE":
                 return 0
             stream.seek(0)
-            number = Header.fromfile(stream).get("NUMIMG", 0)
-    except (OSError, EOFError, ValueError, zlib.error):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", AstropyWarning)
+                number = Header.fromfile(stream).get("NUMIMG", 0)
+    except (OSError, EOFError, ValueError, zlib.error, fits.VerifyError):
         return 0  # damage is told by whoever reads it
     return number if isinstance(number, int) and number > 0 else 0
 

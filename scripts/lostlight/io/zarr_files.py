@@ -17,6 +17,8 @@ from lostlight.core.errors import ConfigError, ContractError
 from lostlight.io.packed import PackedStore, pack
 
 PACKED = ".zip"
+DAMAGE = (OSError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile)
+"""What zarr makes of a store that is not whole."""
 _CHUNK_PX, _SHARD_PX = 128, 2048
 CODECS = (BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"), Crc32cCodec())
 """Small, and with a sum by which damage shows."""
@@ -61,7 +63,7 @@ def reading(path: Path, schema: str) -> zarr.Group:
     try:
         group = zarr.open_group(PackedStore(path) if path.is_file() else path, mode="r")
         found = dict(group.attrs).get("schema")
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise ContractError(f"{path.name} is not a store of zarr, or damaged: {error}", hint="make it again") from error
     if found != schema:
         raise ContractError(
