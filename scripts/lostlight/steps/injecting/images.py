@@ -54,7 +54,7 @@ def fields(manifests: Sequence[Manifest], params: InjectParams) -> list[Field]:
     ConfigError
         If there are none, or too few images of one.
     """
-    found = _lights(manifests) if params.images == LIGHTS else _given(params.images)
+    found = _lights(manifests) if params.images == LIGHTS else _given(params.images, params.n_images or None)
     for each in found:
         if len(each.images) < _MIN_IMAGES:
             raise ConfigError(
@@ -79,7 +79,7 @@ def read(unit: Unit, name: str, params: InjectParams) -> Image:
     return image if image.wcs else replace(image, wcs=told["wcs"])
 
 
-def _given(source: str) -> list[Field]:
+def _given(source: str, n_images: int | None) -> list[Field]:
     place = frame_list.resolve(source)
     folders = [place]
     if place.is_dir() and not any(frame_list.is_frame(path.name) for path in place.iterdir()):
@@ -87,7 +87,7 @@ def _given(source: str) -> list[Field]:
     names = [_plain(frame_list.stem(folder.name) if folder.is_file() else folder.name) for folder in folders]
     single = len(folders) == 1
     return [
-        _field("field" if single else name, epoch_files.listed(folder))
+        _field("field" if single else name, epoch_files.listed(folder, n_images))
         for name, folder in zip(_distinct(names), folders, strict=True)
     ]
 

@@ -26,7 +26,7 @@ def plan(unit: Unit, params: InjectParams, out: Outputs) -> Result:
         known,
         lambda image: epochs.is_bad(store, image),
         rules,
-        stars=_stars(store),
+        stars=stars(store),
         table=_table(unit["table"]) if "table" in unit else None,
     )
     write(planned, out)
@@ -77,7 +77,7 @@ def read(unit: Unit, rules: InjectionRules) -> Plan:
     return Plan(tables.read(unit["sources"]), tables.read(unit["epochs"]), **nodes, rules=rules)
 
 
-def _stars(store: stack_store.Stack) -> Stars | None:
+def stars(store: stack_store.Stack) -> Stars | None:
     """Find the static sources of the earliest image: where they are, and how bright."""
     mask = (store.read("bad", 0) & bits.stack("STAR")) > 0
     marks, n = label(mask)

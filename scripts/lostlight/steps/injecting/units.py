@@ -29,8 +29,8 @@ CONCERNS = {
             "photons", "cases", "registration", "plate_scale_arcsec"),
 }  # fmt: skip
 """Sections of the configuration that each kind of unit is given."""
-_PER_SHARE = 2500
-"""Sources times images that are rendered by one unit."""
+_FEW, _MANY, _SHARES = 500, 20_000, 8
+"""Sources times images of a share, at least and at most; and shares, unless they must be more."""
 
 
 def units(manifests: Sequence[Manifest], params: InjectParams) -> list[Unit]:
@@ -49,6 +49,11 @@ def n_planted(params: InjectParams) -> int:
     return sample_size(params.m50_error_mag, span_mag=max(span, 0.5))
 
 
+def shares_of(n_stamps: int) -> int:
+    """Count the shares that so many sources times images are done in."""
+    return max(min(math.ceil(n_stamps / _FEW), _SHARES), math.ceil(n_stamps / _MANY))
+
+
 def _of_field(field: Field, params: InjectParams) -> list[Unit]:
     measured = [_measure(field, name) for name in field.images]
     pairs = zip(field.images, measured, strict=True)
@@ -60,7 +65,7 @@ def _of_field(field: Field, params: InjectParams) -> list[Unit]:
     own = {"table": Path(params.table)} if params.table else {}
     if n := n_planted(params):
         plan = Unit(f"{PLAN}_{field.id}", own, facts | {"kind": PLAN, "n": n}, takes=given)
-        n_shares = math.ceil(n * len(field.images) / _PER_SHARE)
+        n_shares = shares_of(n * len(field.images))
         shares = facts | {"kind": RENDER, "n_shares": n_shares}
         given_plan = given | {role: Take(plan.id, role) for role in ("sources", "epochs", "nodes")}
         made.append(plan)

@@ -1,6 +1,5 @@
-"""Evidence of a stack: what every pixel of the grid says, on each image, of a point source there."""
+"""Evidence of a stack: what every pixel says, on each image, of a point source there; in its own pixels, or of the grid."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lostlight.io.scratch import scratch
-from lostlight.science.search.likelihood import psi_phi
+from lostlight.science.search.likelihood import correlated, psi_phi
 from lostlight.science.search.onto_grid import onto_grid
 from lostlight.science.search.static import nearest_on, static_sources
 from lostlight.steps.injecting import epochs as stacks
@@ -17,8 +16,6 @@ from lostlight.vocab import bits
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-ImageOf = Callable[[int], Floats]
-"""Gives an image without its sky, (ny, nx)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,14 +25,69 @@ class Evidence:
     psi: Floats
     phi: Floats
 
+    def copy(self, folder: Path | None = None) -> "Evidence":
+        """Copy psi, so that it can be changed; phi is shared."""
+        psi = scratch(self.psi.shape, np.float32, folder)
+        for number, plane in enumerate(self.psi):
+            psi[number] = plane
+        return Evidence(psi, self.phi)
 
-def clean(ground: Ground) -> ImageOf:
-    """Give the images as they are, their sky taken off."""
 
-    def image(number: int) -> Floats:
-        return science(ground, number) - sky(ground, number)
+class Plates:
+    """The images of a stack as evidence in their own pixels.
 
-    return image
+    It is kept in files where it is large, so that memory does not grow with the number of images.
+
+    Parameters
+    ----------
+    ground : Ground
+    folder : Path, optional
+        Where those files are made.
+
+    Attributes
+    ----------
+    hidden : (H, W) bool
+        Pixels of the grid on sources that do not move; they are not used.
+    weight : (T, h, w) float32
+        One over the variance; zero where nothing is measured, and where it is not used.
+    psi, phi : (T, h, w) float32
+    """
+
+    def __init__(self, ground: Ground, folder: Path | None = None) -> None:
+        self.ground, self.folder = ground, folder
+        self.hidden = static(ground)
+        shape = (len(ground.epochs), *ground.epochs.shape)
+        self.weight, self.psi, self.phi = (scratch(shape, np.float32, folder) for _ in range(3))
+        for number, psf in enumerate(ground.epochs.psfs):
+            own = (number, *own_size(ground, number))
+            variance = np.asarray(ground.store.read("variance", *own))
+            unused = bad(ground, number)
+            if self.hidden.any():
+                unused = unused | nearest_on(self.hidden, ground.grid, ground.epochs.wcs[number], unused.shape)
+            weight = np.divide(1, variance, out=np.zeros_like(variance), where=~unused & (variance > 0))
+            image = science(ground, number) - sky(ground, number)
+            self.weight[own], (self.psi[own], self.phi[own]) = weight, psi_phi(image, variance, unused, psf)
+
+    def on_grid(self, number: int, psi: Floats | None = None) -> tuple[Floats, Floats]:
+        """Bring the evidence of an image, or another psi of the same image, to the grid: psi, phi of its shape."""
+        epochs, own = self.ground.epochs, (number, *own_size(self.ground, number))
+        given = self.psi[own] if psi is None else psi
+        place = epochs.wcs[number], self.ground.grid, epochs.psfs[number]
+        return onto_grid(given, self.phi[own], *place, float(epochs.scale[number]))
+
+    def with_light(self, number: int, light: Floats) -> Floats:
+        """Give psi of an image, (h, w) in its own pixels, with light (h, w) in adu added to it."""
+        own = (number, *own_size(self.ground, number))
+        added = correlated(light * self.weight[own], self.ground.epochs.psfs[number].kernel())
+        return np.where(self.phi[own] > 0, self.psi[own] + added, 0).astype(np.float32)
+
+    def gathered(self) -> Evidence:
+        """Gather the evidence of all images on the grid."""
+        shape = (len(self.ground.epochs), *self.ground.grid.shape)
+        made = Evidence(*(scratch(shape, np.float32, self.folder) for _ in range(2)))
+        for number in range(len(self.ground.epochs)):
+            made.psi[number], made.phi[number] = self.on_grid(number)
+        return made
 
 
 def science(ground: Ground, number: int) -> Floats:
@@ -53,62 +105,21 @@ def bad(ground: Ground, number: int) -> Mask:
     return _marks(ground, number, bits.STACK_BAD)
 
 
-def variance(ground: Ground, number: int) -> Floats:
-    """Give the variance of an image, (ny, nx), in its own size."""
-    return np.asarray(ground.store.read("variance", number, *own_size(ground, number)))
-
-
 def own_size(ground: Ground, number: int) -> tuple[slice, slice]:
     """Rows and columns of a stack that an image fills."""
     ny, nx = ground.store.images[number]["shape"]
     return slice(0, int(ny)), slice(0, int(nx))
 
 
-def gathered(ground: Ground, image_of: ImageOf, hidden: Mask, folder: Path | None = None) -> Evidence:
-    """Gather the evidence of all images, in files where it is large; memory does not grow with their number.
-
-    Parameters
-    ----------
-    ground : Ground
-    image_of : callable
-        ``image_of(number)`` gives an image without its sky, in its own size.
-    hidden : (H, W) bool
-        Pixels of the grid on static sources, which are not used; see `static`.
-    folder : Path, optional
-        Where those files are made.
-    """
-    shape = (len(ground.epochs), *ground.grid.shape)
-    made = Evidence(scratch(shape, np.float32, folder), scratch(shape, np.float32, folder))
-    for number, (psi, phi) in enumerate(_images(ground, image_of, hidden)):
-        made.psi[number], made.phi[number] = psi, phi
-    return made
-
-
 def static(ground: Ground) -> Mask:
     """Mark the pixels of the grid on sources that do not move: on at least half of the images that show them."""
     if not ground.params.vetting.mask_static:
         return np.zeros(ground.grid.shape, bool)
-    return static_sources(
-        (_marks(ground, number, bits.stack("STAR")) for number in range(len(ground.epochs))),
-        (_marks(ground, number, 0) for number in range(len(ground.epochs))),
-        ground.epochs.wcs,
-        ground.grid,
-    )
+    numbers = range(len(ground.epochs))
+    stars = (_marks(ground, number, bits.stack("STAR")) for number in numbers)
+    covers = (np.ones_like(bad(ground, number)) for number in numbers)
+    return static_sources(stars, covers, ground.epochs.wcs, ground.grid)
 
 
 def _marks(ground: Ground, number: int, bit: int) -> Mask:
-    """Pixels of an image with a bit of the mask, or for 0 all of them, in its own size."""
-    rows, columns = own_size(ground, number)
-    if not bit:
-        return np.ones((rows.stop, columns.stop), bool)
-    return np.asarray(ground.store.read("bad", number, rows, columns) & bit, bool)
-
-
-def _images(ground: Ground, image_of: ImageOf, hidden: Mask) -> Iterator[tuple[Floats, Floats]]:
-    epochs = ground.epochs
-    for number, (psf, wcs, scale) in enumerate(zip(epochs.psfs, epochs.wcs, epochs.scale, strict=True)):
-        unused = bad(ground, number)
-        if hidden.any():
-            unused = unused | nearest_on(hidden, ground.grid, wcs, unused.shape)
-        planes = psi_phi(image_of(number), variance(ground, number), unused, psf)
-        yield onto_grid(*planes, wcs, ground.grid, psf, float(scale))
+    return np.asarray(ground.store.read("bad", number, *own_size(ground, number)) & bit, bool)

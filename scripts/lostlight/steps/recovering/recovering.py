@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
@@ -20,12 +19,13 @@ from lostlight.science.recover.forced import correlations
 from lostlight.science.recover.local import Outcome
 from lostlight.science.recover.match import false_density
 from lostlight.science.recover.table import Bar, Seen, recoveries
-from lostlight.science.search.candidates import survivors
+from lostlight.science.search.candidates import Survivors, survivors
+from lostlight.science.search.rules import Peaks
 from lostlight.science.search.search import search
 from lostlight.science.search.threshold import lattice_step
 from lostlight.steps.recovering import evidence, searching
 from lostlight.steps.recovering import ground as grounds
-from lostlight.steps.recovering.evidence import Evidence, ImageOf
+from lostlight.steps.recovering.evidence import Evidence, Plates
 from lostlight.steps.recovering.ground import Ground
 from lostlight.steps.recovering.units import ALARMS
 from lostlight.vocab import bits
@@ -67,13 +67,12 @@ class Share:
 def recover(unit: Unit, params: RecoverParams, out: Outputs) -> Result:
     """Search for the planted sources of a share."""
     ground = grounds.opened(unit["stack"], params)
-    hidden = evidence.static(ground)
-    share = _share(unit, ground, hidden)
+    plates = Plates(ground, out["recovered"].parent)
+    share = _share(unit, ground, plates.hidden)
     if not len(share.sources):
         tables.write(tables.empty(RECOVERIES), out["recovered"], RECOVERIES)
         return Result({"n_planted": 0, "n_recovered": 0})
-    folder = out["recovered"].parent
-    outcomes, kept = _outcomes(ground, hidden, share, folder, unit.lent)
+    outcomes, kept = _outcomes(ground, plates, share, unit.lent)
     found = _table(unit, ground, share, outcomes, kept)
     tables.write(found, out["recovered"], RECOVERIES)
     out.sizes["recovered"] = [len(found)]
@@ -114,52 +113,56 @@ def _is_on(mask: NDArray[np.bool_], x: FloatArray, y: FloatArray) -> NDArray[np.
     return inside & mask[np.where(inside, row, 0), np.where(inside, column, 0)]
 
 
-def _outcomes(
-    ground: Ground, hidden: NDArray[np.bool_], share: Share, folder: Path, lent: Lent
-) -> tuple[list[Outcome], FloatArray]:
+def _outcomes(ground: Ground, plates: Plates, share: Share, lent: Lent) -> tuple[list[Outcome], FloatArray]:
     """Search for each source; and tell which part of its light the background leaves."""
-    before = evidence.gathered(ground, evidence.clean(ground), hidden, folder)
+    before = plates.gathered()
+    linear, after = before.copy(plates.folder), before.copy(plates.folder)
+    grounds_of = [_local_ground(ground, made) for made in (before, linear, after)]
     found: dict[int, Outcome] = {}
     kept = np.full(len(share.sources), np.nan)
     copies = np.asarray(share.sources["realisation"])
-    is_native = ground.store.attributes["sky"]["mesh_px"] > 0 and share.is_native
     for copy in np.unique(copies):
         members = np.flatnonzero(copies == copy)
-        linear = evidence.gathered(ground, planted_images(ground, share, members, False), hidden, folder)
-        after = linear
-        if is_native:
-            after = evidence.gathered(ground, planted_images(ground, share, members, True), hidden, folder)
-        grounds_of = [_local_ground(ground, made) for made in (before, after, linear)]
-        where = grounds_of[1]
-        seen = _whole(ground, where, lent) if ground.params.mode == "full" else None
+        touched = _plant(ground, plates, share, members, linear, after)
+        seen = _whole(grounds_of[2], lent) if ground.params.mode == "full" else None
         for i in members:
-            paths = share.x[i], share.y[i]
-            clean, dirty, ideal = (local.forced(each, *paths).lh for each in grounds_of)
-            kept[i] = (dirty - clean) / (ideal - clean) if ideal - clean > 1 else np.nan
-            found[int(i)] = local.recover(where, *paths, ideal - clean, seen)
+            path = share.x[i], share.y[i]
+            clean, ideal, left = (local.forced(each, *path).lh for each in grounds_of)
+            kept[i] = (left - clean) / (ideal - clean) if ideal - clean > 1 else np.nan
+            found[int(i)] = local.recover(grounds_of[2], *path, ideal - clean, seen)
+        for number in touched:
+            linear.psi[number] = after.psi[number] = before.psi[number]
     return [found[i] for i in range(len(share.sources))], kept
 
 
-def planted_images(
-    ground: Ground, share: Share, members: Sequence[int] | NDArray[np.int64], is_native: bool
-) -> ImageOf:
-    """Give the images of one copy, its sources planted, without their sky.
+def _plant(
+    ground: Ground, plates: Plates, share: Share, members: NDArray[np.int64], linear: Evidence, after: Evidence
+) -> NDArray[np.int64]:
+    """Plant the sources of one copy: in `linear` their light alone, in `after` what a sky measured with them leaves."""
+    touched = np.unique(share.stamps.epoch[np.isin(share.stamps.source, share.number[members])])
+    for number in touched:
+        light = planted_light(ground, share, members, int(number))
+        linear.psi[number] = plates.on_grid(number, plates.with_light(number, light))[0]
+        after.psi[number] = linear.psi[number]
+        if share.is_native:
+            lost = _sky_with(ground, int(number), light) - evidence.sky(ground, int(number))
+            after.psi[number] = plates.on_grid(number, plates.with_light(number, light - lost))[0]
+    return touched
 
-    Where sources are planted in images as they are, the sky is measured again with them in it, as it would have been.
-    """
+
+def planted_light(ground: Ground, share: Share, members: Sequence[int] | NDArray[np.int64], number: int) -> Floats:
+    """Give the light of some sources on an image, (ny, nx) float32, adu."""
     among = np.zeros(int(share.number.max()) + 1, bool)
     among[share.number[members]] = True
-    store = ground.store
+    rows, columns = evidence.own_size(ground, number)
+    return share.stamps.light(number, (rows.stop, columns.stop), among)
 
-    def image(number: int) -> Floats:
-        pixels = evidence.science(ground, number)
-        planted = pixels + share.stamps.light(number, pixels.shape, among)
-        if not is_native:
-            return planted - evidence.sky(ground, number)
-        mesh_px, detect_sigma = (store.attributes["sky"][name] for name in ("mesh_px", "detect_sigma"))
-        return planted - sky_mesh(planted, evidence.bad(ground, number), mesh_px, detect_sigma).level_map
 
-    return image
+def _sky_with(ground: Ground, number: int, light: Floats) -> Floats:
+    """Measure the sky of an image again, with planted light in it."""
+    about = ground.store.attributes["sky"]
+    planted = evidence.science(ground, number) + light
+    return sky_mesh(planted, evidence.bad(ground, number), about["mesh_px"], about["detect_sigma"]).level_map
 
 
 def _local_ground(ground: Ground, made: Evidence) -> local.Ground:
@@ -169,7 +172,7 @@ def _local_ground(ground: Ground, made: Evidence) -> local.Ground:
     )  # fmt: skip
 
 
-def _whole(ground: Ground, where: local.Ground, lent: Lent) -> tuple:
+def _whole(where: local.Ground, lent: Lent) -> tuple[Peaks, Survivors]:
     """Search a whole copy."""
     peaks = search(
         where.psi, where.phi, where.days, where.velocities, where.search, backend=searching.backend_of(lent),
@@ -205,8 +208,12 @@ def _examples(ground: Ground, share: Share, found: Table) -> dict[str, NDArray[n
     made = {}
     for reason in sorted(set(because) - {""}):
         i = int(np.flatnonzero(because == reason)[0])
-        image_of = planted_images(ground, share, [i], False)
         place = (share.x[i], share.y[i])
+
+        def image_of(number: int, i: int = i) -> Floats:
+            light = planted_light(ground, share, [i], number)
+            return evidence.science(ground, number) + light - evidence.sky(ground, number)
+
         squares = cutouts(image_of, ground.grid, ground.epochs.wcs, ground.epochs.sigma_adu, *place)
         if np.isfinite(squares).any():
             made[f"{reason} {found['inj_id'][i]}"] = squares

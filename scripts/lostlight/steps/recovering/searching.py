@@ -18,7 +18,7 @@ from lostlight.science.search.velocities import shift_tables
 from lostlight.science.stack.card import card
 from lostlight.steps.recovering import evidence
 from lostlight.steps.recovering import ground as grounds
-from lostlight.steps.recovering.evidence import Evidence
+from lostlight.steps.recovering.evidence import Evidence, Plates
 from lostlight.steps.recovering.ground import Ground
 from lostlight.vocab.movers import MOVERS
 
@@ -30,7 +30,7 @@ AS_IT_IS, NEGATIVE, SHUFFLED = "", "negative", "shuffled"
 def search(unit: Unit, params: RecoverParams, out: Outputs) -> Result:
     """Search one band of a stack."""
     ground = grounds.opened(unit["stack"], params)
-    made = evidence.gathered(ground, evidence.clean(ground), evidence.static(ground), out["movers"].parent)
+    made = Plates(ground, out["movers"].parent).gathered()
     kind = str(unit.facts.get("null", AS_IT_IS))
     found = band(ground, made, kind, (int(unit.facts["band"]), int(unit.facts["n_bands"])), unit.lent)
     tables.write(found, out["movers"], MOVERS)
@@ -54,7 +54,11 @@ def band(ground: Ground, made: Evidence, kind: str, part: tuple[int, int], lent:
 
 def _cutouts(ground: Ground, found: Table) -> dict[str, NDArray[np.float32]]:
     """Cut the best candidates out of the images, by where they are."""
-    image_of, days = evidence.clean(ground), ground.epochs.days
+    days = ground.epochs.days
+
+    def image_of(number: int) -> NDArray[np.float32]:
+        return evidence.science(ground, number) - evidence.sky(ground, number)
+
     known = {}
     for row in found[:SHOWN]:
         x = row["x_px"] - ground.grid.x0 + row["vx_px_day"] * days

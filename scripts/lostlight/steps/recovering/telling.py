@@ -1,97 +1,102 @@
-"""What was measured of a search, as the records of its report."""
+"""What was measured of planted sources, as the records of a report."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
 from lostlight.science.recover import alarms, bins, curves, pulls
+from lostlight.science.recover.curves import Fit
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+Rates = tuple[float, float]
 
-_UNITS = {"x_px": "px", "y_px": "px", "vx_px_day": "px/d", "vy_px_day": "px/d", "flux": "adu"}
-_LINE_POINTS = 81
-_SNR_BIN = 1.0
+N_BOOTSTRAP = 200
+_UNITS = {"x_px": "px", "y_px": "px", "vx_px_day": "px/d", "vy_px_day": "px/d", "flux": "σ"}
+_LINE_POINTS = 121
+_SNR_BIN, _SNR_HIGHEST = 1.0, 30.0
+_CELL_BINS = 2
 
 
-def completeness(
-    table: Table, mag_bin: float, rate_bins: Sequence[float], form: str = "auto", n_bootstrap: int = curves.N_BOOTSTRAP
-) -> dict[str, Any]:
-    """Measure completeness against magnitude, of all rates and bin by bin, and against both together.
+@dataclass(frozen=True, eq=False)
+class Planted:
+    """What matters of n planted sources; all arrays have shape (n,).
 
     Parameters
     ----------
-    table : Table
-        Columns ``RECOVERIES``. Without known magnitudes those of the fluxes stand for them, with one adu at zero;
-        without known rates, what needs them is left empty.
-    mag_bin : float
-        Width of the bins of magnitude.
-    rate_bins : sequence of float
-        Edges of the bins of rate, arcsec per hour.
-    form : str
-        One of `lostlight.science.recover.curves.FORMS`, or auto for the best.
-    n_bootstrap : int
-        Draws for the errors of the best fit of all rates together.
+    mag : float64
+        Magnitudes, any zero point.
+    rate : float64
+        Arcsec per hour; NaN where that is not known.
+    is_found : bool
+    """
+
+    mag: FloatArray
+    rate: FloatArray
+    is_found: BoolArray
+
+    def between(self, low: float, high: float) -> "Planted":
+        """Give those of rates from `low` to below `high`."""
+        inside = (self.rate >= low) & (self.rate < high)
+        return Planted(self.mag[inside], self.rate[inside], self.is_found[inside])
+
+
+@dataclass(frozen=True)
+class Fits:
+    """Curves that were fitted: to all sources, the best first; by rate, where one could be; and a logistic one."""
+
+    all: Sequence[Fit]
+    by_rate: Mapping[Rates, Fit | None]
+    logistic: Fit | None
+
+
+def fitted(planted: Planted, rate_bins: Sequence[float], form: str = "auto", n_bootstrap: int = N_BOOTSTRAP) -> Fits:
+    """Fit completeness against magnitude, of all rates together and between the edges of `rate_bins`."""
+    forms = tuple(curves.FORMS) if form == "auto" else (form,)
+    made = curves.fit_all(planted.mag, planted.is_found, forms, n_bootstrap)
+    by_rate = {}
+    for low, high in pairwise(rate_bins):
+        some = planted.between(low, high)
+        best = curves.fit_all(some.mag, some.is_found, forms, 0) if len(some.mag) else []
+        by_rate[low, high] = best[0] if best else None
+    return Fits(made, by_rate, next((each for each in made if each.form == "logistic"), None))
+
+
+def completeness(planted: Planted, fits: Fits, mag_bin: float) -> dict[str, Any]:
+    """Tell of completeness against magnitude, bin by bin of rate, and against both together.
 
     Returns
     -------
     dict
-        Fields `curve`, `curves`, `cells` and `is_instrumental` of `lostlight.core.recovery_report.RecoveryReport`.
+        Fields `curve`, `curves` and `cells` of `lostlight.core.recovery_report.RecoveryReport`; empty without sources.
     """
-    mag, rate, is_found = (np.asarray(table[name]) for name in ("mag", "rate_arcsec_h", "is_recovered"))
-    is_instrumental = not np.isfinite(mag).any()
-    if is_instrumental:
-        flux = np.asarray(table["flux_adu"], float)
-        mag = -2.5 * np.log10(np.where(flux > 0, flux, np.nan))
-    if not np.isfinite(mag).any():
+    if not np.isfinite(planted.mag).any():
         return {}
-    edges = bins.even_edges(mag, mag_bin)
-    forms = tuple(curves.FORMS) if form == "auto" else (form,)
-    told: dict[str, Any] = {"is_instrumental": is_instrumental}
-    told["curve"] = _curve(mag, is_found, edges, curves.fit_all(mag, is_found, forms, n_bootstrap))
-    if np.isfinite(rate).any():
-        parts = [(rate >= low) & (rate < high) for low, high in pairwise(rate_bins)]
-        told["curves"] = [
-            _curve(mag[part], is_found[part], edges, curves.fit_all(mag[part], is_found[part], forms, 0))
-            | {"rate_low_arcsec_h": low, "rate_high_arcsec_h": high}
-            for part, (low, high) in zip(parts, pairwise(rate_bins), strict=True)
-            if part.any()
-        ]
-        both = bins.count(is_found, (rate, rate_bins), (mag, edges))
-        told["cells"] = {"mag_edges": edges.tolist(), "rate_edges_arcsec_h": list(map(float, rate_bins)),
-                         "n": both.n_planted.tolist(), "k": both.n_found.tolist(), "low": both.low.tolist(),
-                         "high": both.high.tolist()}  # fmt: skip
+    edges = bins.even_edges(planted.mag, mag_bin)
+    rated = [(rates, planted.between(*rates), fit) for rates, fit in fits.by_rate.items()]
+    return {
+        "curve": _curve(planted.mag, planted.is_found, edges, fits.all),
+        "curves": [
+            _curve(some.mag, some.is_found, edges, [fit] if fit else [])
+            | {"rate_low_arcsec_h": rates[0], "rate_high_arcsec_h": rates[1]}
+            for rates, some, fit in rated
+            if len(some.mag)
+        ],
+        "cells": _cells(planted, [rates[0] for rates in fits.by_rate] + [rated[-1][0][1]], _CELL_BINS * mag_bin),
+    }
+
+
+def by_snr(snr: FloatArray, is_found: BoolArray, predicted: Callable[[FloatArray], FloatArray]) -> dict[str, Any]:
+    """Tell of completeness against expected signal to noise; `predicted` says what white noise allows of it."""
+    edges = bins.even_edges(np.clip(snr, 0, _SNR_HIGHEST), _SNR_BIN)
+    told = _curve(snr, is_found, edges, [])
+    chances = predicted((edges[:-1] + edges[1:]) / 2)
+    told["bins"] = [{**each, "predicted": float(one)} for each, one in zip(told["bins"], chances, strict=True)]
     return told
-
-
-def by_snr(table: Table, predicted: Callable[[FloatArray], FloatArray] | None = None) -> dict[str, Any] | None:
-    """Measure completeness against expected signal to noise; `predicted` gives what white noise allows of it."""
-    snr, is_found = np.asarray(table["snr_stack"], float), np.asarray(table["is_recovered"], bool)
-    if not np.isfinite(snr).any():
-        return None
-    told = _curve(snr, is_found, bins.even_edges(snr, _SNR_BIN), [])
-    if predicted is not None:
-        chances = predicted(np.array([(each["lower"] + each["upper"]) / 2 for each in told["bins"]]))
-        told["bins"] = [{**each, "predicted": float(one)} for each, one in zip(told["bins"], chances, strict=True)]
-    return told
-
-
-def found(table: Table) -> list[dict[str, Any]]:
-    """Give expected and found likelihood of every source: of its candidate, else along its true path."""
-    likelihood = np.where(table["is_recovered"], table["lh_found"], table["lh_true"])
-    columns = (table["lh_expected"], likelihood, table["lost_because"])
-    return [
-        {"expected": float(expected), "found": float(lh), "reason": str(reason)}
-        for expected, lh, reason in zip(*columns, strict=True)
-    ]
-
-
-def lost(table: Table) -> list[tuple[str, str]]:
-    """Give the reasons of every source, the first and the others."""
-    return [(str(a), str(b)) for a, b in zip(table["lost_because"], table["also_because"], strict=True)]
 
 
 def pull_records(measured: Mapping[str, pulls.Pull]) -> list[dict[str, Any]]:
@@ -107,12 +112,14 @@ def pull_records(measured: Mapping[str, pulls.Pull]) -> list[dict[str, Any]]:
 def alarm_record(kind: str, counted: alarms.Alarms) -> dict[str, Any]:
     """Tell of the false candidates of one null search."""
     numbers = ("n", "low", "high", "n_expected", "per_deg2", "per_deg2_low", "per_deg2_high", "per_1e9_trials")
-    return {"kind": kind} | {name: getattr(counted, name) for name in numbers} | {
-        name: getattr(counted, name).tolist() for name in ("thresholds", "counts", "expected")
-    }  # fmt: skip
+    lists = ("thresholds", "counts", "expected")
+    told = {name: getattr(counted, name) for name in numbers} | {
+        name: getattr(counted, name).tolist() for name in lists
+    }
+    return {"kind": kind} | told
 
 
-def _curve(x: ArrayLike, is_found: ArrayLike, edges: FloatArray, fits: Sequence[curves.Fit]) -> dict[str, Any]:
+def _curve(x: ArrayLike, is_found: ArrayLike, edges: FloatArray, fits: Sequence[Fit]) -> dict[str, Any]:
     counted = bins.count(is_found, (x, edges))
     columns = (edges[:-1], edges[1:], counted.n_planted, counted.n_found, counted.low, counted.high)
     names = ("lower", "upper", "n", "k", "low", "high")
@@ -127,7 +134,18 @@ def _curve(x: ArrayLike, is_found: ArrayLike, edges: FloatArray, fits: Sequence[
     }
 
 
-def _fit(each: curves.Fit) -> dict[str, Any]:
+def _cells(planted: Planted, rate_bins: Sequence[float], mag_bin: float) -> dict[str, Any]:
+    if not np.isfinite(planted.rate).any():
+        return {}
+    edges = bins.even_edges(planted.mag, mag_bin)
+    both = bins.count(planted.is_found, (planted.rate, rate_bins), (planted.mag, edges))
+    return {
+        "mag_edges": edges.tolist(), "rate_edges_arcsec_h": list(map(float, rate_bins)), "n": both.n_planted.tolist(),
+        "k": both.n_found.tolist(), "low": both.low.tolist(), "high": both.high.tolist(),
+    }  # fmt: skip
+
+
+def _fit(each: Fit) -> dict[str, Any]:
     return {
         "form": each.form, "names": each.names, "values": each.values.tolist(), "errors": each.errors.tolist(),
         "bootstrap": each.bootstrap.tolist(), "covariance": each.covariance.tolist(),
