@@ -85,6 +85,7 @@ def test_other_programs_open_the_store(path):
     assert group["science"].metadata.zarr_format == 3
     assert group["science"].metadata.dimension_names == ("image", "y", "x")
     assert group.attrs["schema"] == "stack/1"
+    assert group.attrs["creator"].startswith("lostlight ")
     assert group.attrs["bad_bits"]["SATURATED"][0] == stack("SATURATED")
 
 

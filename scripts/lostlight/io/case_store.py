@@ -127,9 +127,8 @@ class CaseWriter:
             raise ContractError(f"{self._n_written} of {self._n_cases} cases were made", hint="this is a bug")
         for name, parts in self._columns.items():
             _add_column(self._group, name, np.concatenate(parts))
-        zarr_files.describe(
-            self._group, {**attributes, "schema": SCHEMA, "shape": list(self._shape), "stacks": sorted(self._base)}
-        )
+        told = {"shape": list(self._shape), "stacks": sorted(self._base)}
+        zarr_files.describe(self._group, SCHEMA, {**attributes, **told})
 
     def _check(self, y: NDArray, truth: Mapping[str, Any]) -> None:
         wrong = [name for name, values in truth.items() if len(values) != len(y)]

@@ -105,9 +105,8 @@ class StackWriter:
         for name, values in self._numbers.items():
             zarr_files.add(self._group, name, values.shape, "float64", np.nan, dimensions=_AXES[:1])[...] = values
         bits = {bit.name: [bit.value, bit.text] for bit in STACK}
-        zarr_files.describe(
-            self._group, {**attributes, "schema": SCHEMA, "bad_bits": bits, "unit": "adu", "images": self._images}
-        )
+        told = {"bad_bits": bits, "unit": "adu", "images": self._images}
+        zarr_files.describe(self._group, SCHEMA, {**attributes, **told})
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 import zarr
 from zarr.codecs import BloscCodec, Crc32cCodec
 
+from lostlight import __version__
 from lostlight.core.atomic import replacing
 from lostlight.core.errors import ConfigError, ContractError
 from lostlight.io.packed import PackedStore, pack
@@ -115,6 +116,7 @@ def tiles(shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return chunk, shard
 
 
-def describe(group: zarr.Group, attributes: Mapping[str, Any]) -> None:
-    """Set the attributes of a group; raises ValueError for what is not plain JSON."""
-    group.update_attributes(json.loads(json.dumps(attributes, allow_nan=False)))
+def describe(group: zarr.Group, schema: str, attributes: Mapping[str, Any]) -> None:
+    """Set the schema and further attributes of a group; raises ValueError for what is not plain JSON."""
+    told = {**attributes, "schema": schema, "creator": f"lostlight {__version__}"}
+    group.update_attributes(json.loads(json.dumps(told, allow_nan=False)))
