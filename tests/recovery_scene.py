@@ -59,9 +59,11 @@ def told(n=600, n_candidates=5, sky=True, n_alarms=2, **more):
                    "step_fwhm": 1.0, "min_epochs": 10, "backend": "numba", "n_candidates": n_candidates + 2,
                    "n_kept": n_candidates, "vetted_out": {"one half of the images does not show it": 2}},
         "candidates": [candidate(i, sky) for i in range(1, n_candidates + 3)] if n_candidates else [],
-        "n_realisations": 3, "acceptance": 0.71, **telling.completeness(table, 0.25, RATES, n_bootstrap=20),
-        "by_snr": telling.by_snr(table, lambda rho: probability(rho, THRESHOLD, 0.05)) if n else None,
-        "found": telling.found(table), "pulls": telling.pull_records(measured) if n else [],
+        "n_realisations": 3, "acceptance": 0.71, "is_instrumental": not sky, **completeness(table),
+        "by_snr": telling.by_snr(table["snr_stack"], table["is_recovered"], white) if n else None,
+        "found": [{"expected": a, "found": b, "reason": str(c)} for a, b, c in
+                  table["lh_expected", "lh_true", "lost_because"].iterrows()],
+        "pulls": telling.pull_records(measured) if n else [],
         "alarms": [telling.alarm_record(*each) for each in zip(("negative", "shuffled"), false, strict=False)],
         "n_wanted": 980, "software": {"lostlight": "0.1.0", "numba": "0.68.1"},
         "params": {"grid": {"low": 0, "high": 5}, "false_alarms": 1},
@@ -71,7 +73,21 @@ def told(n=600, n_candidates=5, sky=True, n_alarms=2, **more):
     if not n:
         known["search"] = {**known["search"], "n_candidates": 0} if not n_candidates else known["search"]
     examples = {code: f"inj-{number:05d}" for number, code in enumerate(missed)}
-    return recovery_report.build(telling.lost(table), examples, **{**known, **more})
+    return recovery_report.build(list(table["lost_because", "also_because"].iterrows()), examples, **{**known, **more})
+
+
+def completeness(table):
+    """Tell of completeness as the step does; without a zero point by the magnitudes of the flux."""
+    mag = np.array(table["mag"])
+    if np.isnan(mag).all():
+        mag = -2.5 * np.log10(np.array(table["flux_adu"]))
+    planted = telling.Planted(mag, np.array(table["rate_arcsec_h"]), np.array(table["is_recovered"], bool))
+    return telling.completeness(planted, telling.fitted(planted, RATES, n_bootstrap=20), 0.25)
+
+
+def white(rho):
+    """Give what white noise allows, along one path."""
+    return probability(rho, THRESHOLD, 0.05)
 
 
 def candidate(number, sky=True):

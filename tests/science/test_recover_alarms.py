@@ -2,13 +2,17 @@
 
 import numpy as np
 import pytest
+from astropy.table import Table
 from scipy.stats import poisson
-from tests.white_sky import WhiteSky
+from tests.white_sky import FWHM, THRESHOLD, WhiteSky
 
 from lostlight.science.epochs.grid import Grid
 from lostlight.science.recover import alarms, pulls
 from lostlight.science.recover.cutouts import cutouts
 from lostlight.science.recover.local import recover_planted
+from lostlight.science.recover.table import Bar, Seen, recoveries
+from lostlight.vocab.columns import COLUMNS
+from lostlight.vocab.movers import INJECTED
 
 STEPS = np.array([5.0, 6.0, 7.0])
 
@@ -53,18 +57,20 @@ def test_pulls_leave_out_what_is_not_known_and_forgive_outliers():
 
 def test_positions_motions_and_fluxes_of_what_is_found_have_the_errors_they_claim():
     sky, rng = WhiteSky(seed=8), np.random.default_rng(1)
-    outcomes, fluxes = [], []
-    for _ in range(60):
-        x, y = sky.draw(rng)
-        outcomes.append(recover_planted(sky.ground, sky.light(20, x, y), x, y))
-        fluxes.append(sky.flux(20))
-    told = pulls.of_outcomes(outcomes, fluxes, sky.ground.since[0])
+    paths = [sky.draw(rng) for _ in range(60)]
+    outcomes = [recover_planted(sky.ground, sky.light(20, *path), *path) for path in paths]
+    kinds = {name: COLUMNS[name].dtype for name in INJECTED}
+    planted = Table({name: np.zeros(60, "U8" if kind == "str" else kind) for name, kind in kinds.items()})
+    planted["snr_stack"], planted["flux_adu"] = 20.0, sky.flux(20)
+    x, y = (np.array(each) for each in zip(*paths, strict=True))
+    told = pulls.of_table(
+        recoveries(planted, outcomes, Seen(sky.days, x, y), Bar(THRESHOLD, 10, FWHM)), sky.ground.since[0]
+    )
     assert set(told) == {"x_px", "y_px", "vx_px_day", "vy_px_day", "flux"}
     for each in told.values():
         assert each.n == 60
         assert each.scatter == pytest.approx(1, abs=0.42)
         assert abs(each.mean) < 0.6
-    assert pulls.of_outcomes([], [], -0.2)["flux"].n == 0
 
 
 def test_cut_outs_follow_the_path_and_end_at_the_edge():

@@ -1,12 +1,10 @@
 """How right the measured motion and flux of what was found are: offsets in units of their claimed errors."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
-
-from lostlight.science.recover.local import Outcome
 
 EDGES = np.linspace(-5, 5, 21)
 """Of the histogram, in sigma; what lies beyond counts in the outermost bins."""
@@ -74,15 +72,13 @@ def measure(offset: ArrayLike, error: ArrayLike) -> Pull:
     )
 
 
-def of_outcomes(outcomes: Sequence[Outcome], flux_adu: ArrayLike, first_days: float) -> dict[str, Pull]:
+def of_table(recovered: Table, first_days: float) -> dict[str, Pull]:
     """Measure the pulls of position, motion and flux of the sources that were found.
 
     Parameters
     ----------
-    outcomes : sequence of n Outcome
-        Those that `is_near` holds for count.
-    flux_adu : array_like, (n,)
-        True fluxes.
+    recovered : Table
+        Columns ``RECOVERIES``.
     first_days : float
         Time of the earliest image, days since the middle of the arc: errors of positions are those there.
 
@@ -91,16 +87,11 @@ def of_outcomes(outcomes: Sequence[Outcome], flux_adu: ArrayLike, first_days: fl
     dict of str to Pull
         Keys x_px, y_px, vx_px_day, vy_px_day, flux.
     """
-    near = [i for i, each in enumerate(outcomes) if each.is_near]
-    found, true = ({key: np.array([getattr(outcomes[i], kind)[key] for i in near]) for key in keys} for kind, keys in (
-        ("found", ("x", "y", "vx", "vy", "flux", "x_err", "y_err", "vx_err", "vy_err", "flux_err")),
-        ("true", ("x", "y", "vx", "vy")),
-    ))  # fmt: skip
-    offset = {key: found[key] - true[key] for key in true}
-    return {
-        "x_px": measure(offset["x"] + first_days * offset["vx"], found["x_err"]),
-        "y_px": measure(offset["y"] + first_days * offset["vy"], found["y_err"]),
-        "vx_px_day": measure(offset["vx"], found["vx_err"]),
-        "vy_px_day": measure(offset["vy"], found["vy_err"]),
-        "flux": measure(found["flux"] - np.asarray(flux_adu, float)[near], found["flux_err"]),
-    }
+    found = recovered[np.asarray(recovered["is_recovered"], bool)]
+    made = {}
+    for axis in "xy":
+        offset = np.asarray(found[f"d{axis}_px"]) + first_days * np.asarray(found[f"dv{axis}_px_day"])
+        made[f"{axis}_px"] = measure(offset, found[f"{axis}_err_px"])
+    for axis in "xy":
+        made[f"v{axis}_px_day"] = measure(found[f"dv{axis}_px_day"], found[f"v{axis}_err_px_day"])
+    return made | {"flux": measure(found["dflux_sigma"], 1.0)}
