@@ -171,6 +171,14 @@ def test_motion_is_that_on_the_sky_where_there_is_one():
     assert meta["elong_deg"] > 179 and abs(start.ra.deg - CENTRE[0]) < 0.01
 
 
+def test_times_that_were_kept_in_32_bits_are_doubted_in_numbers():
+    """At steps of 337.5 s, half of one is an error of rate x 169 s."""
+    days = 60754 + np.array([64, 65, 70, 71, 77]) / 256
+    meta = inject(PATCH, HOURS, 0.187, PSF, "tno", 3, mjd_mid=days)[2]
+    assert len(meta["warnings"]) == 1 and "169" in meta["warnings"][0]
+    assert inject(PATCH, HOURS, 0.187, PSF, "tno", 3, mjd_mid=days + 1e-4)[2]["warnings"] == []
+
+
 def test_the_truth_holds_variance_mask_and_light_before_noise():
     """A11: the variance of added light is that light over the gain."""
     mask = np.zeros((T, H, W), np.uint32)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, overload
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
@@ -22,6 +22,7 @@ from lostlight.science.inject.rules import Brightness, InjectionRules
 from lostlight.science.inject.seeds import RngOf, streams
 from lostlight.science.inject.targets import Scene, TargetConfig
 from lostlight.science.inject.visible import Masks
+from lostlight.science.motion.times import check_times
 from lostlight.vocab import bits
 from lostlight.vocab.movers import NEGATIVES
 
@@ -55,32 +56,6 @@ class Truth:
     mask: NDArray[np.uint32]
 
 
-@overload
-def inject(
-    patch_stack: ArrayLike,
-    timestamps: ArrayLike,
-    plate_scale: float,
-    psf_params: Any,
-    sample_type: str = ...,
-    seed: int | None = ...,
-    *,
-    return_truth: Literal[True],
-    **options: Any,
-) -> tuple[Array, Array, dict[str, Any], Truth]: ...
-
-
-@overload
-def inject(
-    patch_stack: ArrayLike,
-    timestamps: ArrayLike,
-    plate_scale: float,
-    psf_params: Any,
-    sample_type: str = ...,
-    seed: int | None = ...,
-    **options: Any,
-) -> tuple[Array, Array, dict[str, Any]]: ...
-
-
 def inject(
     patch_stack: ArrayLike,
     timestamps: ArrayLike,
@@ -107,7 +82,7 @@ def inject(
     dropout: float = 0.0,
     dtype: str = "float32",
     return_truth: bool = False,
-) -> Any:
+) -> tuple[Array, Array, dict[str, Any]] | tuple[Array, Array, dict[str, Any], Truth]:
     """Plant one source in a small stack of images.
 
     Parameters
@@ -203,7 +178,8 @@ def inject(
     expected = light_of(planted, streams(entropy, "inject", 0))
     y = (_noisy(expected, epochs, streams(entropy, "inject", 0)) if rules.poisson else expected).astype(dtype)
     sources, per_image = tables(planted, truth.source_ids("", 1), realised=y.sum(axis=(1, 2), dtype=np.float64)[None])
-    meta = describe(planted, sources, per_image, images, sigma_map is not None)
+    doubts = [] if mjd_mid is None else check_times(epochs.mjd_mid, float(sources["rate_arcsec_h"][0]))
+    meta = describe(planted, sources, per_image, images, sigma_map is not None) | {"warnings": doubts}
     if not return_truth:
         return images + y, y, meta
     return images + y, y, meta, _truth(planted, (sources, per_image), expected, bad, variance)
