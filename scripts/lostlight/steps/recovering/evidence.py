@@ -1,4 +1,4 @@
-"""Evidence of a stack: what every pixel says, on each image, of a point source there; in its own pixels, or of the grid."""
+"""Evidence of a stack: what each pixel says, on each image, of a point source there; in its own pixels, or the grid's."""
 
 from dataclasses import dataclass
 from pathlib import Path
