@@ -15,7 +15,7 @@ from lostlight.sim.movers import Movers
 def test_images_of_a_field_of_movers():
     made = Movers(2, n_epochs=4)
     bad = np.zeros(made.design.shape, bool)
-    for index in range(4):
+    for index in (0, 3):
         found = measure(made.image(index), bad, saturate=made.design.saturate, gain=made.design.gain_e_adu)
         rest = found.sky.level_map - made.sky(index)
         assert np.sqrt(np.mean(rest**2)) < 0.15 * made.sigma_adu[index]

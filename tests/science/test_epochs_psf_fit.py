@@ -29,16 +29,16 @@ def errors(n, seeds=SEEDS, **knobs):
 )
 def test_width_of_many_stars(knobs):
     """A14: with at least 20 stars bias and scatter of the width are at most 1 %."""
-    off = errors(60, shape=(389, 400), **knobs)
+    off = errors(50, shape=(351, 370), **knobs)
     assert abs(off.mean()) <= 0.01
     assert off.std() <= 0.01
 
 
 def test_width_of_few_stars():
     """A14: with about five stars the width is right to 3 %."""
-    scenes = [measured(star_field(seed, 9)).psf for seed in range(8)]
+    scenes = [measured(star_field(seed, 9)).psf for seed in range(6)]
     some = [psf for psf in scenes if psf.source == "stars"]
-    assert len(some) >= 6
+    assert len(some) >= 4
     assert {psf.n_stars for psf in some} & {3, 4, 5, 6}
     assert all(abs(psf.fwhm_px / 3.5 - 1) <= 0.03 for psf in some)
     assert all(("LOW_N" in psf.flags) == (psf.n_stars < 5) for psf in some)

@@ -52,7 +52,9 @@ NONE_BAD = np.zeros(SHAPE, bool)
 
 def centroid_and_flux(image, x, y):
     """Measure one star: windowed centroid, iterated, and the light within 9 px."""
-    rows, columns = np.indices(image.shape)
+    y0, x0 = int(y) - 14, int(x) - 14
+    image = image[y0 : y0 + 29, x0 : x0 + 29]
+    rows, columns = np.indices(image.shape) + np.array([y0, x0])[:, None, None]
     u, v = x, y
     for _ in range(30):
         window = np.nan_to_num(image) * np.exp(-((columns - u) ** 2 + (rows - v) ** 2) / (2 * 1.5**2))
@@ -124,10 +126,10 @@ def test_variance_is_that_of_each_pixel(kernel):
     bad[100:103, 50:200:7] = True
     found = [
         register((np.sqrt(variance) * rng.standard_normal(SHAPE)).astype("f4"), variance, bad, own, on, PSF, kernel)
-        for _ in range(40)
+        for _ in range(25)
     ]
     ratio = np.var([each.image for each in found], axis=0, ddof=1) / found[0].variance
-    assert np.nanmean(ratio) == pytest.approx(1, abs=0.01)
+    assert np.nanmean(ratio) == pytest.approx(1, abs=0.012)
     near = ~np.isfinite(uniform_filter(np.where(found[0].footprint, 0, np.nan), 3))
     assert np.nanmean(ratio[near]) == pytest.approx(1, abs=0.05)
 
