@@ -201,14 +201,20 @@ def test_nothing_found_is_an_empty_table():
     assert table.colnames == list(MOVERS)
 
 
-@pytest.mark.parametrize("step", [0.5, 1.0])
-def test_false_alarms_are_as_many_as_expected(step):
+SOAK = pytest.mark.soak
+
+
+@pytest.mark.parametrize(
+    ("step", "n_epochs", "n_stacks"),
+    [(0.5, 10, 3), (1.0, 10, 3), *(pytest.param(*each, marks=SOAK) for each in ((0.5, 20, 9), (1, 6, 20), (1, 30, 9)))],
+)
+def test_false_alarms_are_as_many_as_expected(step, n_epochs, n_stacks):
     """A17: sources at 5 sigma in noise alone, within three Poisson errors of the prediction."""
     rng = np.random.default_rng(12)
-    days = np.linspace(0, 1, 10)
+    days = np.linspace(0, 1, n_epochs)
     v = velocity_grid(0, 0.5, 1.0, PSF.fwhm_px, step_fwhm=step)
     n, alarms = 0, 0
-    for _ in range(3):
+    for _ in range(n_stacks):
         sums = [psi_phi(rng.normal(size=(260, 270)), 1.0, None, PSF) for _ in days]
         psi, phi = (np.array(each) for each in zip(*sums, strict=True))
         peaks = search(psi, phi, days, v, SearchRules(5))

@@ -199,3 +199,20 @@ def test_memory_does_not_grow_with_the_number_of_motions():
     (few, small), (many, large) = peaks.items()
     assert many > 10 * few
     assert large < small + 100 * 5 * many, "tables alone: some integers for each motion and image"
+
+
+@pytest.mark.parametrize("seed", [*range(6), *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(6, 60))])
+def test_any_stack_gives_the_paths_of_brute_force(seed):
+    """A16: sizes, times, masks and rules drawn at random."""
+    rng = np.random.default_rng(seed)
+    shape = (int(rng.integers(2, 24)), *map(int, rng.integers(5, 130, 2)))
+    phi = rng.uniform(0.5, 2, shape).astype(np.float32) if seed % 2 else np.ones(shape, np.float32)
+    psi = (rng.standard_normal(shape) * np.sqrt(phi)).astype(np.float32)
+    gone = rng.random(shape) < rng.choice([0, 0.02, 0.3])
+    psi[gone] = phi[gone] = 0
+    days = np.sort(rng.uniform(0, 3, shape[0]))
+    v = rng.uniform(-40, 40, (int(rng.integers(1, 120)), 2))
+    rules = SearchRules(int(rng.integers(1, shape[0] + 1)), int(rng.integers(1, 4)), rng.choice([None, 0, 5]))
+    found, expected = (search(psi, phi, days, v, rules, backend=name) for name in ("numba", "reference"))
+    np.testing.assert_array_equal(found.lh, expected.lh)
+    np.testing.assert_array_equal(found.velocity, expected.velocity)

@@ -10,6 +10,8 @@ from lostlight.science.inject.render import add_stamps, stamps
 from lostlight.science.search import likelihood
 from lostlight.science.search.likelihood import correlated, psi_phi
 
+PSF = moffat(3.1, 2.6)
+
 
 class Lopsided:
     """A profile without any symmetry, so that a correlation is no convolution."""
@@ -21,7 +23,7 @@ class Lopsided:
         return k / k.sum()
 
 
-@pytest.mark.parametrize("psf", [gaussian(2.5), moffat(3.1, 2.6), Lopsided()])
+@pytest.mark.parametrize("psf", [gaussian(2.5), PSF, Lopsided()])
 def test_sums_are_those_of_their_definition(psf):
     rng = np.random.default_rng(1)
     image, variance = rng.normal(0, 3, (31, 44)), rng.uniform(2, 5, (31, 44))
@@ -42,10 +44,16 @@ def test_sums_are_those_of_their_definition(psf):
 
 
 def test_both_ways_to_correlate_agree(monkeypatch):
-    plane, p = np.random.default_rng(3).normal(size=(40, 33)), moffat(3.0, 2.5).kernel()
+    plane, p = np.random.default_rng(3).normal(size=(40, 33)), gaussian(3.0).kernel()
     by_rows = correlated(plane, p)
-    monkeypatch.setattr(likelihood, "SEPARABLE_TAPS", 0)
-    np.testing.assert_allclose(correlated(plane, p), by_rows, atol=1e-6 * abs(by_rows).max())
+    monkeypatch.setattr(likelihood, "NEGLIGIBLE", -1)
+    np.testing.assert_allclose(correlated(plane, p), by_rows, atol=1e-14)
+
+
+def test_one_variance_for_all_pixels_is_as_a_plane_of_it():
+    image = np.random.default_rng(5).normal(size=(30, 35))
+    for ours, plane in zip(psi_phi(image, 2.5, None, PSF), psi_phi(image, image * 0 + 2.5, None, PSF), strict=True):
+        np.testing.assert_allclose(ours, plane, rtol=1e-6)
 
 
 def test_flux_and_error_of_a_source_come_out_unbiased():

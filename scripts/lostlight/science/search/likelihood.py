@@ -18,10 +18,8 @@ Floats = NDArray[np.float32]
 
 LEAST_SEEN = 0.5
 """Share of the squared profile that must lie on good pixels, for a pixel to count as measured."""
-NEGLIGIBLE = 1e-9
-"""Terms of a profile that are smaller, relative to the first, are left out."""
-SEPARABLE_TAPS = 160
-"""Profiles that take more multiplications for each pixel than this are correlated by Fourier transforms."""
+NEGLIGIBLE = 1e-12
+"""Difference of a profile from a product of a row and a column, relative to its peak, that does not count."""
 
 
 def psi_phi(
@@ -65,27 +63,21 @@ def psi_phi(
     weight = np.divide(1.0, variance, out=np.zeros(image.shape), where=good)
     evidence = np.multiply(image, weight, out=np.zeros(image.shape), where=good)
     profile = psf.kernel()
-    psi, phi = correlated(evidence, profile), correlated(weight, profile**2)
-    seen = correlated(good.astype(np.float64), profile**2) >= LEAST_SEEN * (profile**2).sum() * (1 - 1e-12)
-    seen &= good
+    psi, share = correlated(evidence, profile), correlated(good.astype(np.float64), profile**2)
+    phi = correlated(weight, profile**2) if variance.ndim else share / variance
+    seen = good & (share >= LEAST_SEEN * (profile**2).sum() * (1 - 1e-12))
     return np.where(seen, psi, 0).astype(np.float32), np.where(seen, phi, 0).astype(np.float32)
 
 
 def correlated(plane: NDArray[np.float64], profile: NDArray[np.float64]) -> NDArray[np.float64]:
     """Correlate a plane with a small odd profile; beyond the edges the plane is zero.
 
-    A profile that is a sum of few products of rows and columns is taken apart into them, by its singular values; others
-    go through Fourier transforms.
+    A profile that is the product of a row and a column is taken apart into them; others go through Fourier transforms.
     """
-    columns, sizes, rows = np.linalg.svd(profile)
-    rank = int((sizes > NEGLIGIBLE * sizes[0]).sum())
-    if rank * sum(profile.shape) > SEPARABLE_TAPS:
+    column, row = profile.sum(axis=1), profile.sum(axis=0) / profile.sum()
+    if abs(np.outer(column, row) - profile).max() > NEGLIGIBLE * profile.max():
         return _transformed(plane, profile)
-    result = np.zeros_like(plane)
-    for k in range(rank):
-        along = correlate1d(plane, rows[k] * sizes[k], axis=1, mode="constant")
-        result += correlate1d(along, columns[:, k], axis=0, mode="constant")
-    return result
+    return correlate1d(correlate1d(plane, row, axis=1, mode="constant"), column, axis=0, mode="constant")
 
 
 def _transformed(plane: NDArray[np.float64], profile: NDArray[np.float64]) -> NDArray[np.float64]:
