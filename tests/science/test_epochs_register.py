@@ -91,6 +91,29 @@ def test_stars_lie_where_the_sky_says(dec, kernel):
     assert outside.sum() > 500
 
 
+@pytest.mark.parametrize("kind", ["SIP", "TPV"])
+def test_distortion_is_undone(kind):
+    """A13: also through SIP and TPV terms that shift the corners by pixels."""
+    header = wcs(45.0, 0.5, (7.31, -4.66)).to_header()
+    header["CTYPE1"], header["CTYPE2"] = ("RA---TAN-SIP", "DEC--TAN-SIP") if kind == "SIP" else ("RA---TPV", "DEC--TPV")
+    if kind == "SIP":
+        header.update({"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 1.5e-4, "B_1_1": -1e-4})
+    else:
+        header.update({"PV1_1": 1.0, "PV2_1": 1.0, "PV1_4": 2.0, "PV2_5": -1.5})
+    own, on = WCS(header), grid(45.0)
+    plain = wcs(45.0, 0.5, (7.31, -4.66))
+    bend = np.hypot(*np.subtract(own.all_pix2world(5, 5, 0), plain.all_pix2world(5, 5, 0))) * 3600 / 0.26
+    assert bend > 1
+    found = register(stars_on(own, on), even(), NONE_BAD, own, on, PSF)
+    reference = np.zeros(GRID_SHAPE)
+    add_stars(reference, *lattice(), np.full(36, 1000.0), (FWHM, FWHM), 3.0)
+    inner = [(x, y) for x, y in zip(*lattice(), strict=True) if 50 < x < 200 and 50 < y < 190]
+    for x, y in inner:
+        ours, truth = centroid_and_flux(found.image, x, y), centroid_and_flux(reference, x, y)
+        assert ours[:2] == pytest.approx(truth[:2], abs=0.05)
+    assert len(inner) >= 12
+
+
 def matched(noise, variance):
     """Give the signal to noise of a matched filter at every pixel that is far from the edge."""
     profile = PSF.kernel()
