@@ -10,8 +10,10 @@ import click
 
 from lostlight import __version__
 from lostlight.core.errors import STORAGE, ConfigError, ContractError, LostlightError, StorageError
+from lostlight.inject_cli import inject
 from lostlight.library_cli import library
 from lostlight.plan_cli import plan
+from lostlight.search_cli import search
 from lostlight.sky_cli import sky
 
 
@@ -187,8 +189,10 @@ def demo() -> None:
     click.echo(f"report: {folder / '09_summary/products/report.html'}")
 
 
+cli.add_command(inject)
 cli.add_command(library)
 cli.add_command(plan)
+cli.add_command(search)
 cli.add_command(sky)
 
 

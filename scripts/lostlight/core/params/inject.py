@@ -121,6 +121,8 @@ class InjectParams(Params):
     images: str = ""
     """folder of images of one field, or of such folders; a WorkUnit file; a store; lights: those of this run;
     movers:<seed> simulates some"""
+    n_images: int = Field(0, ge=0)
+    """images taken of each field, the first by name; 0 takes all"""
     planes: PlanesParams = PlanesParams()
     """planes of a file"""
     time_ref: Literal["auto", "start", "mid", "end"] = "auto"

@@ -1,0 +1,1 @@
+"""What the injector does, shown in five sections; and saved cases shown again."""
