@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Values = NDArray[np.float64]
 
+_KINDS = ("stars", "saturated stars", "galaxies")
 _MARGIN_PX = 20.0
 _DAY_H = 24.0
 
@@ -55,9 +56,6 @@ def stars_of(scene: Movers) -> Table:
             "width": np.concatenate([np.ones(n[0] + n[1]), rng.uniform(2, 4, n[2])]),
         }
     )  # fmt: skip
-
-
-_KINDS = ("stars", "saturated stars", "galaxies")
 
 
 def bodies_of(scene: Movers, mjd: Values) -> Values:
