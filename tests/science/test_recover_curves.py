@@ -71,6 +71,8 @@ def test_without_a_fall_there_is_no_curve():
     assert fit(mag, np.ones(30, bool)) is None
     assert fit(mag, np.zeros(30, bool)) is None
     assert fit_all(mag, np.zeros(30, bool)) == []
+    assert fit(mag, np.arange(30) < 4) is None
+    assert fit(mag, np.arange(30) < 6) is not None
 
 
 def test_unknown_magnitudes_are_left_out():

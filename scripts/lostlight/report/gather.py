@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lostlight.core.errors import Fact
 from lostlight.core.manifest import Manifest, UnitRecord
-from lostlight.report import calibration, mosaic
+from lostlight.report import calibration, mosaic, recovery
 from lostlight.report.citations import is_used
 from lostlight.vocab.steps import FRAMES, MOVERS, SURVEY
 
@@ -115,6 +115,12 @@ class Run:
         """Say what mosaic was made of own frames, and of which not, for each filter; empty where there was none."""
         told = [json.loads(path.read_bytes()) for path in self.paths(FRAMES[1], "metrics").values()]
         return " ".join(filter(None, (say(metrics) for metrics in told for say in (mosaic.sentence, mosaic.left_out))))
+
+    @cached_property
+    def searches(self) -> dict[str, str]:
+        """Stack to a few sentences on what moves in it, and on how complete the search is; empty where there was none."""
+        told = self.paths(MOVERS[1], "report")
+        return {stack: recovery.sentence(json.loads(path.read_bytes())) for stack, path in told.items()}
 
     @property
     def warnings(self) -> Counter[tuple[str, str]]:

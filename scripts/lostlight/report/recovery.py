@@ -38,10 +38,8 @@ def plateau(curve: Mapping[str, Any] | None) -> float | None:
 
 def sentence(told: Mapping[str, Any]) -> str:
     """Say in a few short sentences what was found, how complete that is, and why most of the rest was missed."""
-    search, n, k = told["search"], told["n_injected"], told["n_recovered"]
-    kept = f"{_count(search['n_kept'], 'candidate')} above {search['threshold']:.2g} σ" if search["n_kept"] else ""
-    parts = [f"{kept} in {told['stack']['n_images']:,} images." if kept else
-             f"No candidate above {search['threshold']:.2g} σ in {told['stack']['n_images']:,} images."]  # fmt: skip
+    n, k = told["n_injected"], told["n_recovered"]
+    parts = [_candidates(told)]
     if not n:
         return f"{parts[0]} Nothing was planted, so how complete this is is not known."
     parts.append(f"Of {_count(n, 'planted source')} {k:,} came back{_depth(told)}.")
@@ -51,6 +49,16 @@ def sentence(told: Mapping[str, Any]) -> str:
             f"The commonest reason for the others: {REASONS.get(first['code'], first['code'])} ({first['n']:,})."
         )
     return " ".join(parts)
+
+
+def _candidates(told: Mapping[str, Any]) -> str:
+    search = told["search"]
+    where = f"above {search['threshold']:.2g} σ in {told['stack']['n_images']:,} images"
+    if search["n_kept"]:
+        return f"{_count(search['n_kept'], 'candidate')} {where}."
+    if search["n_candidates"]:
+        return f"{_count(search['n_candidates'], 'candidate')} {where}, all vetted out."
+    return f"No candidate {where}."
 
 
 def _depth(told: Mapping[str, Any]) -> str:

@@ -1,16 +1,19 @@
 """What happened, in ten lines."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lostlight.core.errors import ContractError
 from lostlight.core.manifest import load
 from lostlight.report.gather import Run
 from lostlight.report.verify import manifest_paths
-from lostlight.vocab.steps import FRAMES
+from lostlight.vocab.steps import FRAMES, MOVERS
 
-MAX_TROUBLES = 4
-_PAGES = ("calibration", "mosaic")
-"""What the pages of own frames are about, step by step."""
+MAX_TROUBLES, MAX_PAGES = 4, 4
+_PAGES = {FRAMES[0]: "calibration", FRAMES[1]: "mosaic", MOVERS[1]: "search"}
+"""What the pages of steps besides the survey are about."""
+_NAMED = 2
+"""Stacks that are told of one by one."""
 
 
 def show(run_folder: Path) -> str:
@@ -45,21 +48,37 @@ def _stands_not(failed: Path) -> bool:
 
 
 def _began(run: Run) -> list[str]:
-    """Tell tiles, and own frames; a run of frames alone has no tiles."""
-    told = [said for said in (run.calibration, run.mosaic) if said]
+    """Tell tiles, own frames, and stacks searched for what moves; a run of those alone has no tiles."""
+    told = [said for said in (run.calibration, run.mosaic, *_searched(run.searches)) if said]
     if told and not run.statuses:
         return [f"run {run.run_id}: {told[0]}", *told[1:]]
     return [_tiles(run), *told]
+
+
+def _searched(searches: Mapping[str, str]) -> list[str]:
+    """Tell the first stacks by name; one alone needs none."""
+    if len(searches) < 2:
+        return list(searches.values())
+    said = [f"{stack}: {sentence}" for stack, sentence in list(searches.items())[:_NAMED]]
+    more = len(searches) - _NAMED
+    return [*said, f"and {_plural(more, 'other stack')}"] if more else said
 
 
 def _pages(run: Run, report: Path) -> list[str]:
     """Name the page to read, or how far the run has come."""
     if report.is_file():
         return [f"report: {report}"]
-    pages = {word: run.paths(step_id, "page").values() for step_id, word in zip(FRAMES, _PAGES, strict=True)}
-    of_frames = [f"{word}: {', '.join(map(str, found))}" for word, found in pages.items() if found]
-    last = max((step_id for step_id in run.manifests if step_id not in FRAMES), default="")
-    return [*([f"no report yet; the last step with a manifest is {last}"] if last else []), *of_frames]
+    pages = {word: list(run.paths(step_id, "page").values()) for step_id, word in _PAGES.items()}
+    besides = [f"{word}: {_listed(found)}" for word, found in pages.items() if found]
+    last = max((step_id for step_id in run.manifests if step_id not in (*FRAMES, *MOVERS)), default="")
+    return [*([f"no report yet; the last step with a manifest is {last}"] if last else []), *besides]
+
+
+def _listed(pages: Sequence[Path]) -> str:
+    """Name the pages of a step; of many the folder they are in."""
+    if len(pages) > MAX_PAGES:
+        return f"{_plural(len(pages), 'page')} in {pages[0].parent}"
+    return ", ".join(map(str, pages))
 
 
 def _tiles(run: Run) -> str:
@@ -99,7 +118,7 @@ def _troubles(run: Run) -> list[str]:
 
 
 def _fallen(step_id: str, *, is_older_report: bool) -> str:
-    failed = "frames" if step_id in FRAMES else "tiles"
+    failed = "frames" if step_id in FRAMES else "units" if step_id in MOVERS else "tiles"
     said = f"{step_id} did not stand: more {failed} failed than run.max_failed_fraction permits, or a bug stopped it"
     return f"{said}; report and candidates are of an earlier attempt" if is_older_report else said
 

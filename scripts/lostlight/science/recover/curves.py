@@ -23,6 +23,8 @@ FloatArray = NDArray[np.float64]
 PIVOT_MAG = 21.0
 """Magnitude at which the parabola of `square` has its top."""
 N_BOOTSTRAP = 100
+LEAST = 5
+"""Sources found, and sources missed, that a fit needs."""
 _SMALL = 1e-9
 _STEP = 1e-4
 """Of derivatives, in parts of the range of a parameter."""
@@ -120,7 +122,7 @@ def fit(mag: ArrayLike, is_found: ArrayLike, form: str = "logistic", n_bootstrap
     Returns
     -------
     Fit or None
-        None where all or none were found: then any curve beyond the range of magnitudes fits.
+        None where almost all or almost none were found: then many curves fit, however wide or far.
 
     Raises
     ------
@@ -132,7 +134,7 @@ def fit(mag: ArrayLike, is_found: ArrayLike, form: str = "logistic", n_bootstrap
     mag, is_found = np.asarray(mag, float), np.asarray(is_found, bool)
     known = np.isfinite(mag)
     mag, is_found = mag[known], is_found[known]
-    if not is_found.any() or is_found.all():
+    if not LEAST <= is_found.sum() <= len(mag) - LEAST:
         return None
     low, high = _bounds(form, mag)
     values, loss = _descend(form, mag, is_found, _starts(form, mag, is_found), low, high)
