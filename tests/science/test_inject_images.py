@@ -7,10 +7,15 @@ import pytest
 from tests.injection_scene import SHAPE, bad_pixels, epochs, images
 
 from lostlight.core.errors import ConfigError
+from lostlight.io import epoch_files
+from lostlight.io.epoch_header import wcs_of
+from lostlight.science.epochs.epochs import Epochs
 from lostlight.science.inject.images import inject_images, render_stamps
 from lostlight.science.inject.plan import plan_injections
+from lostlight.science.inject.psf import gaussian
 from lostlight.science.inject.render import render_cases
 from lostlight.science.inject.rules import Brightness, InjectionRules
+from lostlight.science.inject.targets import TargetConfig
 
 RULES = InjectionRules(
     seed=8,
@@ -104,3 +109,40 @@ def test_nothing_is_rendered_of_nothing(plan):
 def test_images_must_be_those_of_the_plan(plan):
     with pytest.raises(ConfigError, match="2 images for a plan of 5"):
         inject_images([np.zeros(SHAPE)] * 2, epochs(), plan)
+
+
+def test_real_images_take_sources_where_their_own_sky_puts_them(shared_data):
+    """On the images of kbmod, whose axes are turned by a quarter: light is where astropy says, and all of it."""
+    files = [epoch_files.read(file) for file in epoch_files.listed(shared_data / "kbmod-small")]
+    files.sort(key=lambda image: image.exposure.mid())
+    wcs = [wcs_of(image.wcs) for image in files]
+    known = Epochs(
+        ids=tuple(image.id for image in files),
+        shape=files[0].science.shape,
+        mjd_mid=np.array([image.exposure.mid() for image in files]),
+        exptime_s=np.zeros(10),
+        wcs=tuple(wcs),
+        psfs=tuple(gaussian(1.6) for _ in files),
+        sigma_adu=np.full(10, 2.0),
+        gain_e_adu=np.full(10, np.nan),
+        zero_mag=np.full(10, np.nan),
+        scale=np.ones(10),
+        filters=("r",) * 10,
+    )
+    rules = InjectionRules(
+        seed=2, n=5, motion="abg", brightness=Brightness("flux", 5e4, 5e4), target=TargetConfig("mid")
+    )
+    plan = plan_injections(known, None, rules)
+    stamps = render_stamps(known, plan)
+    assert len(stamps)
+    for i in range(len(stamps)):
+        row = stamps.source[i] * 10 + stamps.epoch[i]
+        light = stamps.stamp(i).astype(float)
+        rows, columns = np.indices(light.shape)
+        x, y = wcs[stamps.epoch[i]].all_world2pix(plan.images["ra_deg"][row], plan.images["dec_deg"][row], 0)
+        assert (light * columns).sum() / light.sum() + stamps.corner[i, 1] == pytest.approx(float(x), abs=1e-3)
+        assert (light * rows).sum() / light.sum() + stamps.corner[i, 0] == pytest.approx(float(y), abs=1e-3)
+        assert light.sum() == pytest.approx(5e4, rel=1e-4)
+    given = [image.science for image in files]
+    after, added, _ = inject_images(given, known, plan)
+    assert all(np.array_equal(x, p + y, equal_nan=True) for x, p, y in zip(after, given, added, strict=True))
