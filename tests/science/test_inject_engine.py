@@ -201,6 +201,24 @@ def test_the_truth_holds_variance_mask_and_light_before_noise():
     assert np.isfinite(x).all()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_no_pixel_is_lifted_above_its_full_well(dtype):
+    """A1: and the sum is exact all the same."""
+    patch = PATCH.copy()
+    patch[0, 30, 30], patch[1, 30, 30] = np.nan, 500
+    x, y, meta, truth = inject(
+        patch, HOURS, 0.187, PSF, "static", 9, saturation=200.0, dtype=dtype, return_truth=True,
+        brightness={"mode": "flux", "value": 3e4}, target_config=TargetConfig("fixed", 30, 30),
+    )  # fmt: skip
+    assert np.array_equal(x, patch.astype(dtype) + y, equal_nan=True)
+    assert np.nanmax(np.delete(x, 30, axis=1)) <= 200 * (1 + 1e-6) and x[1, 30, 30] == 500
+    assert y[0, 30, 30] > 3900  # what has no value has no level either
+    full = truth.mask & bits.stack("SATURATED") > 0
+    assert 10 < full[2].sum() < 200 and np.array_equal(full[2], truth.expected[2] > 200 - patch[2])
+    assert all("SATURATED" in flags for flags in meta["flags"])
+    assert meta["flux_realised"][2] < 0.5 * meta["flux_expected"][2]
+
+
 def test_light_on_masked_pixels_is_told():
     mask = np.zeros((H, W), bool)
     mask[:, :31] = True

@@ -155,6 +155,14 @@ def masked(mask: ArrayLike | None, images: NDArray[Any]) -> NDArray[np.bool_] | 
     return bad if bad.any() else None
 
 
+def check_noise(noise: str, epochs: Epochs) -> None:
+    """Raise BadArgument for noise that is not known, or that needs a gain which is not."""
+    if noise not in ("none", "poisson"):
+        raise BadArgument(f"noise is {noise!r}", "take none or poisson")
+    if noise == "poisson" and not np.isfinite(epochs.gain_e_adu).all():
+        raise BadArgument("noise is poisson, but the gain is not known", "give gain, in electrons per adu")
+
+
 def brightness_of(given: Brightness | Mapping[str, Any] | None, has_sigma: bool) -> Brightness:
     """Say what the brightness of a source is: what is given, or what the first injectors drew.
 

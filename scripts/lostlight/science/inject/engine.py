@@ -46,7 +46,7 @@ class Truth:
     variance : (T, H, W) or None
         That which was given, and that of the added light.
     mask : (T, H, W) uint32
-        Bits of `lostlight.vocab.bits.STACK`: BAD and INJECTED.
+        Bits of `lostlight.vocab.bits.STACK`: BAD, SATURATED and INJECTED.
     """
 
     sources: Table
@@ -74,6 +74,7 @@ def inject(
     zero_mag: ArrayLike | None = None,
     mask: ArrayLike | None = None,
     variance: ArrayLike | None = None,
+    saturation: ArrayLike | None = None,
     stars: Stars | None = None,
     brightness: Brightness | Mapping[str, Any] | None = None,
     motion: str = "linear",
@@ -119,6 +120,8 @@ def inject(
         True where masked, or bits of `lostlight.vocab.bits.STACK`.
     variance : (T, H, W) array_like or None
         Variance of the images; the truth holds it with that of the added light.
+    saturation : float, (T,) array_like or None
+        Level that light does not lift a pixel above, adu.
     stars : (x, y, flux) or None
         Static sources, for the strategy near_star.
     brightness : Brightness, mapping or None
@@ -160,8 +163,7 @@ def inject(
         images.shape, timestamps, psf_params, sigma, wcs=wcs, mjd_mid=mjd_mid, exptime_s=exptime_s, gain=gain,
         zero_mag=zero_mag,
     )  # fmt: skip
-    if noise not in ("none", "poisson") or (noise == "poisson" and not np.isfinite(epochs.gain_e_adu).all()):
-        raise arguments.BadArgument(f"noise is {noise!r}, gain {gain}", "take none, or poisson with a gain")
+    arguments.check_noise(noise, epochs)
     rules = InjectionRules(
         seed=entropy,
         classes={sample_type: 1.0},
@@ -176,13 +178,15 @@ def inject(
     )
     planted = _planted(epochs, rules, bad, stars, streams(entropy, "inject", 0))
     expected = light_of(planted, streams(entropy, "inject", 0))
-    y = (_noisy(expected, epochs, streams(entropy, "inject", 0)) if rules.poisson else expected).astype(dtype)
-    sources, per_image = tables(planted, truth.source_ids("", 1), realised=y.sum(axis=(1, 2), dtype=np.float64)[None])
+    y, is_full = _cut(_realised(expected, planted).astype(dtype), images, saturation)
+    full = np.where(is_full.any(axis=(1, 2)), bits.injection("SATURATED"), 0)[None].astype(np.int32)
+    realised = y.sum(axis=(1, 2), dtype=np.float64)[None]
+    sources, per_image = tables(planted, truth.source_ids("", 1), realised=realised, more_flags=full)
     doubts = [] if mjd_mid is None else check_times(epochs.mjd_mid, float(sources["rate_arcsec_h"][0]))
     meta = describe(planted, sources, per_image, images, sigma_map is not None) | {"warnings": doubts}
     if not return_truth:
         return images + y, y, meta
-    return images + y, y, meta, _truth(planted, (sources, per_image), expected, bad, variance)
+    return images + y, y, meta, _truth(planted, (sources, per_image), expected, variance, _mask(expected, bad, is_full))
 
 
 def _planted(
@@ -206,27 +210,43 @@ def light_of(planted: Planted, rng_of: RngOf) -> Floats:
     return light
 
 
-def _noisy(expected: Floats, epochs: Epochs, rng_of: RngOf) -> Floats:
-    rng = rng_of("photons")
-    pairs = zip(expected, epochs.gain_e_adu, strict=True)
+def _realised(expected: Floats, planted: Planted) -> Floats:
+    """Give the light with the noise of its photons, where that is asked for; what is negative has none."""
+    rules, gains = planted.rules, planted.epochs.gain_e_adu
+    if not rules.poisson:
+        return expected
+    rng = streams(rules.seed, "inject", 0)("photons")
+    pairs = zip(expected, gains, strict=True)
     return np.stack([np.where(light < 0, light, photon_noise(light, gain, rng)) for light, gain in pairs])
+
+
+def _cut(y: Array, images: Array, saturation: ArrayLike | None) -> tuple[Array, NDArray[np.bool_]]:
+    """Leave out light beyond the level of saturation; give what is added, and the pixels that lost some."""
+    if saturation is None:
+        return y, np.zeros(y.shape, bool)
+    level = arguments.each(saturation, len(images), "saturation")[:, None, None].astype(y.dtype)
+    room = np.where(np.isfinite(images), np.maximum(level - images, 0), np.inf).astype(y.dtype)
+    return np.minimum(y, room), y > room
+
+
+def _mask(expected: Floats, bad: NDArray[np.bool_] | None, is_full: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    peak = expected.max(axis=(1, 2), keepdims=True)
+    held = {"INJECTED": (expected > INJECTED_ABOVE * peak) & (peak > 0), "SATURATED": is_full}
+    if bad is not None:
+        held["BAD"] = bad
+    return np.sum([np.where(is_held, bits.stack(name), 0) for name, is_held in held.items()], axis=0, dtype=np.uint32)
 
 
 def _truth(
     planted: Planted,
     of: tuple[Table, Table],
     expected: Floats,
-    bad: NDArray[np.bool_] | None,
     variance: ArrayLike | None,
+    mask: NDArray[np.uint32],
 ) -> Truth:
-    gains = planted.epochs.gain_e_adu
     if variance is not None:
         variance = np.array(variance)
-        for t, gain in enumerate(gains):
+        for t, gain in enumerate(planted.epochs.gain_e_adu):
             if np.isfinite(gain):
                 variance[t] += variance_added(expected[t], gain)
-    peak = expected.max(axis=(1, 2), keepdims=True)
-    mask = np.where((expected > INJECTED_ABOVE * peak) & (peak > 0), bits.stack("INJECTED"), 0)
-    if bad is not None:
-        mask = mask | np.where(bad, bits.stack("BAD"), 0)
-    return Truth(*of, expected, variance, mask.astype(np.uint32))
+    return Truth(*of, expected, variance, mask)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lostlight.core.errors import ConfigError
 from lostlight.science.inject.targets import TargetConfig
-from lostlight.vocab.movers import BRIGHTNESS, SAMPLE_TYPES
+from lostlight.vocab.movers import BRIGHTNESS, KINEMATIC, SAMPLE_TYPES
 
 LEGACY_BRIGHT = 0.25
 """Part of the sources of law ``legacy`` that are brighter than 6."""
@@ -62,6 +62,9 @@ class InjectionRules:
         Sources of a plan.
     classes : mapping of str to float
         Sample types and how often each is drawn.
+    rates : mapping of str to (float, float)
+        Slowest and fastest motion of sample types without an orbit, arcsec per hour; those that are not named have
+        the limits of `lostlight.science.population.classes`.
     motion : str
         ``linear``, ``abg``, ``kepler``, or ``table``, for which positions are given.
     observer : str
@@ -87,12 +90,13 @@ class InjectionRules:
     Raises
     ------
     ConfigError
-        For sample types or motions that there are not.
+        For sample types or motions that there are not, and rates that make no sense.
     """
 
     seed: int = 0
     n: int = 1
     classes: Mapping[str, float] = field(default_factory=lambda: {"tno": 1.0})
+    rates: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     motion: str = "linear"
     observer: str = "geocentre"
     brightness: Brightness = Brightness()
@@ -112,6 +116,11 @@ class InjectionRules:
                 raise ConfigError(f"there is no sample type {name!r}", f"choose from {', '.join(SAMPLE_TYPES)}")
         if not self.classes or min(self.classes.values()) < 0 or not sum(self.classes.values()) > 0:
             raise ConfigError(f"shares of sample types: {dict(self.classes)}", "give one at least, none negative")
+        for name, (low, high) in self.rates.items():
+            if name not in KINEMATIC:
+                raise ConfigError(f"sample type {name!r} has no rates", f"choose from {', '.join(KINEMATIC)}")
+            if not 0 < low <= high:
+                raise ConfigError(f"rates of {name} from {low:g} to {high:g} arcsec/h", "give the least first, above 0")
         if self.motion not in MOTIONS:
             raise ConfigError(f"there is no motion {self.motion!r}", f"choose from {', '.join(MOTIONS)}")
         if not 0 <= self.dropout <= 1:

@@ -110,6 +110,7 @@ def draw_sources(
     on_sky : bool
         Without a sky, orbits are those seen opposite to the Sun, east is along x and south along y.
     """
+    from lostlight.science.population.classes import with_rates
     from lostlight.science.population.draw import draw
     from lostlight.science.population.motions import motion_of
 
@@ -117,12 +118,14 @@ def draw_sources(
     numbers["weight"][:] = 1
     subclass = np.full(len(kind), "", "U32")
     groups: list[tuple[NDArray[np.int64], Any]] = []
+    classes = with_rates(rules.rates)
     for name in np.unique(kind):
         which = np.flatnonzero(kind == name)
         mjd, ra, dec = (mjd_ref, place[0][which], place[1][which]) if on_sky else OPPOSITION
         drawn = draw(
-            str(name), which.size, rng_of(f"prior:{name}"), mjd=mjd, ra_deg=ra, dec_deg=dec, observer=rules.observer
-        )
+            str(name), which.size, rng_of(f"prior:{name}"), mjd=mjd, ra_deg=ra, dec_deg=dec, observer=rules.observer,
+            classes=classes,
+        )  # fmt: skip
         for column in NUMBERS:
             numbers[column][which] = getattr(drawn, column)
         subclass[which] = drawn.subclass
