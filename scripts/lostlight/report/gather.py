@@ -31,7 +31,7 @@ class Trouble:
 
     @property
     def n_units(self) -> str:
-        """Say how many tiles, or masters and lights, failed."""
+        """Say how many tiles, frames or other units failed."""
         noun = "frame" if self.step in FRAMES else "unit" if self.step in MOVERS else "tile"
         return f"{len(self.units):,} {noun}" + ("" if len(self.units) == 1 else "s")
 
@@ -118,15 +118,15 @@ class Run:
 
     @cached_property
     def searches(self) -> dict[str, str]:
-        """Stack to a few sentences on what moves in it, and on how complete the search is; empty where there was none."""
+        """Stack to what was found to move in it and how complete the search is, in a few sentences."""
         told = self.paths(MOVERS[1], "report")
         return {stack: recovery.sentence(json.loads(path.read_bytes())) for stack, path in told.items()}
 
     @property
     def warnings(self) -> Counter[tuple[str, str]]:
-        """Count the warnings of tiles that worked, by step and words; those of own frames and stacks are on pages of their own.
+        """Count the warnings of tiles that worked, by step and words.
 
-        Why a tile was skipped is told elsewhere.
+        Why a tile was skipped is told elsewhere; own frames and stacks have pages of their own.
         """
         return Counter(
             (step_id, warning)

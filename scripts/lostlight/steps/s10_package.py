@@ -15,6 +15,7 @@ IMAGES = frozenset({
     "image", "clean", "mask", "master", "bpm", "reduced", "tiff",
     "preview", "rejected", "overlay", "quality", "before", "after",
     "measured", "sources", "levels", "lot", "coverage", "weight", "jpg",
+    "stack", "picture", "nodes", "stamps", "cases", "cutouts",
 })  # fmt: skip
 """Roles left out unless images are asked for: they are most of the bytes and can be made again."""
 
@@ -35,8 +36,10 @@ Check that nothing was altered:
 ON_FRAMES = {
     "11_calibrate": "11_calibrate/products/calibration.html tells how own frames were calibrated.\n",
     "12_mosaic": "12_mosaic/products/mosaic*.html tells how own frames were joined, for each filter.\n",
+    "14_recover": "14_recover/products/*.html tell what moves in each stack of images, and how complete the search\n"
+    "is; 13_inject/products/*.truth.ecsv list the artificial sources that were planted to learn that.\n",
 }
-"""What is told of the steps of own frames, where they were done."""
+"""What is told of the steps besides the survey, where they were done."""
 WITH_IMAGES = "Images and masks are included.\n"
 WITHOUT_IMAGES = "Images and masks are left out (package.images: false): `lostlight verify` will miss them here.\n"
 
