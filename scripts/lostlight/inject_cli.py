@@ -101,11 +101,12 @@ def cases(store: Path, out: Path | None, kind: str, **words: Any) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} is not empty", hint="give a new folder with --out")
     cut = casing.cutting(store, params)
-    n_positive = _write_cases(cut, out, kind)
+    n_sources, n_seen = _write_cases(cut, out, kind)
     shape = " x ".join(str(side) for side in (len(cut.ground.epochs), cut.side, cut.side))
     n_places = casing.n_patches(cut)
     places = f"{n_places} places" if n_places > 1 else "one place"
-    click.echo(f"cases: {params.cases.n} of {shape} from {places}, {n_positive} with a source")
+    click.echo(f"cases: {params.cases.n} of {shape} from {places}, {n_sources} with a source")
+    click.echo(f"sources seen on {params.placement.min_epochs:.0%} of the images or more: {n_seen}")
     click.echo(f"in: {out}")
 
 
@@ -187,26 +188,29 @@ def _given(asked: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in plain.items() if value not in (None, {})}
 
 
-def _write_cases(cut: "Cutting", out: Path, kind: str) -> int:
-    """Write cases in one or both forms, all or none of them; count those with a source."""
+def _write_cases(cut: "Cutting", out: Path, kind: str) -> tuple[int, int]:
+    """Write cases in one or both forms, all or none of them; count those with a source, and those that show it."""
     import tempfile
 
     from lostlight import progress
     from lostlight.steps.injecting import casing
 
-    n_positive = 0
+    n_sources = n_seen = 0
+    enough = cut.params.placement.min_epochs * len(cut.ground.epochs)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".writing-", dir=out.parent) as place, progress.shown("cases") as report:
         folder = Path(place) / "cases"
         folder.mkdir()
 
         def written() -> Iterator["Batch"]:
-            nonlocal n_positive
+            nonlocal n_sources, n_seen
             done = 0
             for batch in cut.batches():
                 if kind != "zarr":
                     casing.write_files(folder, cut, batch)
-                n_positive += int(batch.label.sum())
+                is_source = batch.label > 0
+                n_sources += int(is_source.sum())
+                n_seen += int((is_source & (batch.sources["n_visible"] >= enough)).sum())
                 done += len(batch.cases)
                 yield batch
                 report(done, cut.params.cases.n, "")
@@ -219,7 +223,7 @@ def _write_cases(cut: "Cutting", out: Path, kind: str) -> int:
         if out.exists():
             out.rmdir()
         folder.rename(out)
-    return n_positive
+    return n_sources, n_seen
 
 
 def _sample_type(name: str) -> str:
