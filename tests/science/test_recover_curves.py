@@ -7,7 +7,7 @@ from scipy.stats import norm
 
 from lostlight.core.errors import ConfigError
 from lostlight.science.recover import bins
-from lostlight.science.recover.curves import double_tanh, fit, fit_all, logistic, square
+from lostlight.science.recover.curves import FORMS, double_tanh, fit, fit_all, logistic, square
 
 LOGISTIC = (0.93, 24.3, 0.2)
 
@@ -85,6 +85,27 @@ def test_a_curve_that_never_reaches_a_half_has_no_depth():
     made = fit(*drawn(logistic, (0.3, 24.3, 0.2)))
     assert np.isnan(made.m50_mag)
     assert made.values[0] == pytest.approx(0.3, abs=0.04)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_step_in_few_sources_is_placed_no_better_than_they_are_dense(form):
+    rng = np.random.default_rng(1)
+    offsets, errors = [], []
+    for _ in range(40):
+        mag = rng.uniform(20.5, 23.5, 40)
+        made = fit(mag, mag < 22, form)
+        offsets.append(made.m50_mag - 22)
+        errors.append(made.m50_err_mag)
+    assert np.isfinite(errors).mean() > 0.8
+    assert np.nanstd(offsets) < np.nanmedian(errors) * 1.5
+    assert 0.02 < np.nanmedian(errors) < 0.2
+
+
+def test_where_the_parabola_rises_again_the_last_fall_is_the_depth():
+    mag, is_found = drawn(square, (1.0, 0.05, 23.0, 0.4), 3000, 2, 18.0, 25.0)
+    made = fit(mag, is_found, "square")
+    true = brentq(lambda m: square(np.array(m), 1.0, 0.05, 23.0, 0.4) - 0.5, 21, 25)
+    assert made.m50_mag == pytest.approx(true, abs=0.1)
 
 
 def test_an_unknown_form_is_refused():

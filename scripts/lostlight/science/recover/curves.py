@@ -32,6 +32,7 @@ _WIDTHS = (0.02, 0.06, 0.2)
 _PLACES = np.linspace(0.1, 0.9, 9)
 """Where fits start from, in parts of the range of magnitudes."""
 _N_STARTS = 3
+_N_PLACES = 301
 
 
 def logistic(mag: FloatArray, top: float, m0: float, w: float) -> FloatArray:
@@ -71,7 +72,7 @@ class Fit:
         Of the parameters, by the expected information.
     log_likelihood : float
     m50_mag, m50_err_mag : float
-        Where half of all are found, and its error; NaN where the curve never reaches a half.
+        Where half of all are found, and its error; NaN where the curve never reaches a half, or that is anywhere.
     bootstrap : ndarray, (p,), float64
         Scatter of the parameters when the sources are drawn anew; empty where that was not asked for.
     """
@@ -136,12 +137,14 @@ def fit(mag: ArrayLike, is_found: ArrayLike, form: str = "logistic", n_bootstrap
     mag, is_found = mag[known], is_found[known]
     if not LEAST <= is_found.sum() <= len(mag) - LEAST:
         return None
-    low, high = _bounds(form, mag)
+    low, high = _bounds(form, mag, is_found)
     values, loss = _descend(form, mag, is_found, _starts(form, mag, is_found), low, high)
     covariance = _covariance(form, values, mag, low, high)
     m50 = _m50(form, values, mag)
     slope = _gradient(lambda each: np.array([_m50(form, each, mag)]), values, _STEP * (high - low))[:, 0]
     m50_err = float(np.sqrt(slope @ covariance @ slope)) if np.isfinite(slope).all() else np.nan
+    if not m50_err < np.ptp(mag):
+        m50 = m50_err = np.nan
     scatter = np.empty(0)
     if n_bootstrap:
         scatter = _bootstrap(form, values, mag, is_found, (low, high), n_bootstrap, np.random.default_rng(seed))
@@ -159,10 +162,12 @@ def fit_all(
     return made
 
 
-def _bounds(form: str, mag: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _bounds(form: str, mag: FloatArray, is_found: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
     span = max(float(np.ptp(mag)), 1e-3)
-    place, width = (mag.min() - span / 2, mag.max() + span / 2), (span / 500, 2 * span)
-    each = {"top": (0.01, 1.0), "c": (0.0, 1.0), "m0": place, "w": width, "w1": width, "w2": width}
+    # A step is placed no better than sources are dense; the parabola leaves a part of all that were found.
+    place, width = (mag.min() - span / 2, mag.max() + span / 2), (span / max(len(mag), 20), 2 * span)
+    bend = 0.8 / max(np.square(mag[is_found] - PIVOT_MAG).max(), 0.8)
+    each = {"top": (0.01, 1.0), "c": (0.0, bend), "m0": place, "w": width, "w1": width, "w2": width}
     low, high = np.array([each[name] for name in FORMS[form][1]]).T
     return low, high
 
@@ -228,15 +233,18 @@ def _gradient(function: Callable[[FloatArray], FloatArray], values: FloatArray, 
 
 
 def _m50(form: str, values: FloatArray, mag: FloatArray) -> float:
+    """Find where the curve falls through a half for the last time; NaN where it does not."""
     span = max(float(np.ptp(mag)), 1e-3)
 
-    def excess(where: float) -> float:
-        return float(FORMS[form][0](np.array(where), *values)) - 0.5
+    def excess(where: FloatArray) -> FloatArray:
+        return FORMS[form][0](where, *values) - 0.5
 
-    first, last = mag.min() - span, mag.max() + span
-    if excess(first) <= 0 or excess(last) >= 0:
+    places = np.linspace(mag.min() - span, mag.max() + span, _N_PLACES)
+    above = excess(places) > 0
+    falls = np.flatnonzero(above[:-1] & ~above[1:])
+    if not falls.size:
         return float("nan")
-    return float(brentq(excess, first, last, xtol=1e-10))
+    return float(brentq(lambda x: float(excess(np.array(x))), places[falls[-1]], places[falls[-1] + 1], xtol=1e-10))
 
 
 def _bootstrap(
