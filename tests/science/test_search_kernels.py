@@ -161,7 +161,7 @@ def test_kernels_line_by_line(planes, monkeypatch):
 
     tie = np.zeros((2, 3), np.float32)
     numbers = np.full((2, 3), 7, np.int32)
-    compiled.keep_several(np.array([0.0, 1, -1], np.float32), np.int32(3), tie, numbers)
+    compiled.keep_several(np.array([0.0, 1, -1], np.float32), np.ones(3, np.float32), np.int32(3), tie, numbers)
     assert numbers.tolist() == [[3, 3, 7], [7, 7, 7]], "of equals the lower number comes first"
 
 

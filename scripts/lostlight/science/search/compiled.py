@@ -7,7 +7,7 @@ time are added to a row of sums that stays in the first level of cache, then the
 import numpy as np
 from numba import njit
 
-INFINITE, ZERO = np.float32(np.inf), np.float32(0)
+INFINITE, ZERO, ONE = np.float32(np.inf), np.float32(0), np.float32(1)
 compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 
@@ -85,36 +85,29 @@ def add_and_count_rows(flat: np.ndarray, starts: np.ndarray, total: np.ndarray, 
 
 
 @compiled
-def likelihoods(
+def add_up(
     psi: np.ndarray,
     phi: np.ndarray,
     at: np.ndarray,
-    root: np.float32,
     has_gaps: bool,
     min_epochs: int,
     evidence: np.ndarray,
     weight: np.ndarray,
     count: np.ndarray,
 ) -> None:
-    """Sum one row of paths up, to signal to noise in `evidence`; see `search_rows`."""
-    n = evidence.size
+    """Sum a row of paths up; those on too few images get an evidence of minus infinity."""
     evidence[:] = ZERO
-    add_rows(psi, at, evidence)
-    if root > ZERO:
-        for i in range(n):
-            evidence[i] = evidence[i] / root
-        return
     weight[:] = ZERO
+    add_rows(psi, at, evidence)
     if not has_gaps:
         add_rows(phi, at, weight)
-        for i in range(n):
-            evidence[i] = evidence[i] / np.sqrt(weight[i])
         return
     count[:] = 0
     add_and_count_rows(phi, at, weight, count)
-    for i in range(n):
-        one = evidence[i] / np.sqrt(weight[i])
-        evidence[i] = one if count[i] >= min_epochs else -INFINITE
+    for i in range(evidence.size):
+        enough = count[i] >= min_epochs
+        evidence[i] = evidence[i] if enough else -INFINITE
+        weight[i] = weight[i] if enough else ONE
 
 
 @compiled
@@ -137,38 +130,45 @@ def search_rows(
     `has_gaps` says that some weight is zero. `lh` and `velocity` (K, ny, nx) are the best so far.
     """
     top, ny, nx = lh.shape
-    evidence, weight, count = np.empty(nx, np.float32), np.empty(nx, np.float32), np.empty(nx, np.int32)
-    least, root = np.int32(min_epochs), ZERO
+    evidence, weight, count = np.empty(nx, np.float32), np.zeros(nx, np.float32), np.empty(nx, np.int32)
     for t in range(uniform.size):
-        root += uniform[t]
-    root = np.sqrt(root)
+        weight += uniform[t]
     at = np.empty(starts.shape[1], np.int64)
     for j in range(ny):
         for m in range(starts.shape[0]):
             for t in range(at.size):
                 at[t] = starts[m, t] + j * stride
-            likelihoods(psi, phi, at, root, has_gaps, least, evidence, weight, count)
-            if top == 1:
-                keep_best(evidence, numbers[m], lh[0, j], velocity[0, j])
+            if uniform.size:
+                evidence[:] = ZERO
+                add_rows(psi, at, evidence)
             else:
-                keep_several(evidence, numbers[m], lh[:, j], velocity[:, j])
+                add_up(psi, phi, at, has_gaps, min_epochs, evidence, weight, count)
+            if top == 1:
+                keep_best(evidence, weight, numbers[m], lh[0, j], velocity[0, j])
+            else:
+                keep_several(evidence, weight, numbers[m], lh[:, j], velocity[:, j])
 
 
 @compiled
-def keep_best(found: np.ndarray, number: np.int32, lh: np.ndarray, velocity: np.ndarray) -> None:
+def keep_best(evidence: np.ndarray, weight: np.ndarray, number: np.int32, lh: np.ndarray, velocity: np.ndarray) -> None:
     """Replace the best where this is better; of equals the motion with the lower number stays."""
-    for i in range(found.size):
-        better = (found[i] > lh[i]) | ((found[i] == lh[i]) & (number < velocity[i]))
-        lh[i] = found[i] if better else lh[i]
-        velocity[i] = number if better else velocity[i]
+    for i in range(evidence.size):
+        one, best, which = evidence[i] / np.sqrt(weight[i]), lh[i], velocity[i]
+        better = (one > best) | ((one == best) & (number < which))
+        lh[i] = one if better else best
+        velocity[i] = number if better else which
 
 
 @compiled
-def keep_several(found: np.ndarray, number: np.int32, lh: np.ndarray, velocity: np.ndarray) -> None:
+def keep_several(
+    evidence: np.ndarray, weight: np.ndarray, number: np.int32, lh: np.ndarray, velocity: np.ndarray
+) -> None:
     """Put this among the best of each pixel; of equals the motion with the lower number comes first."""
     last = lh.shape[0] - 1
-    for i in range(found.size):
-        one = found[i]
+    for i in range(evidence.size):
+        evidence[i] = evidence[i] / np.sqrt(weight[i])
+    for i in range(evidence.size):
+        one = evidence[i]
         if one > lh[last, i] or (one == lh[last, i] and number < velocity[last, i]):
             k = last
             while k > 0 and (one > lh[k - 1, i] or (one == lh[k - 1, i] and number < velocity[k - 1, i])):
