@@ -78,11 +78,13 @@ def is_section(annotation: Any) -> bool:
 def table(rows: Any) -> str:
     """Lay out knobs as a Markdown table."""
     lines = ["| key | default | allowed | meaning |", "| --- | --- | --- | --- |"]
-    lines += [
-        f"| `{name}` | {default(info)} | {allowed(info)} | {(info.description or '').replace('|', chr(92) + '|')} |"
-        for name, info in rows
-    ]
+    lines += [f"| `{name}` | {default(info)} | {allowed(info)} | {meaning(info)} |" for name, info in rows]
     return "\n".join(lines) + "\n"
+
+
+def meaning(info: FieldInfo) -> str:
+    """Give what a knob does on one line, safe in a table."""
+    return " ".join((info.description or "").split()).replace("|", chr(92) + "|")
 
 
 def default(info: FieldInfo) -> str:

@@ -27,12 +27,16 @@ def test_the_unit_in_a_name_is_the_unit_of_the_column(column):
             assert column.unit == unit
 
 
-@pytest.mark.parametrize("declared", [bits.MASK, bits.FILTER], ids=["mask", "filter"])
+KINDS = {"mask": bits.MASK, "filter": bits.FILTER, "dq": bits.DQ, "injection": bits.INJECTION, "stack": bits.STACK}
+
+
+@pytest.mark.parametrize("declared", KINDS.values(), ids=KINDS)
 def test_bits_are_distinct_and_explained(declared):
     values = [bit.value for bit in declared]
     assert len(set(values)) == len(values)
     assert all(value & (value - 1) == 0 for value in values)
     assert all(bit.text for bit in declared)
+    assert len({bit.name for bit in declared}) == len(declared)
 
 
 @pytest.mark.parametrize("step_id", [*STEPS, PLANT])
