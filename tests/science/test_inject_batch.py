@@ -4,8 +4,9 @@ import hashlib
 import json
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -85,6 +86,22 @@ def test_another_process_makes_the_same(whole, project):
     ran = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=True)
     true = digests(whole)
     assert json.loads(ran.stdout) == {"512": true[512], "3": true[3]}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("processes", [2, 4])
+def test_thousands_of_cases_are_the_same_in_any_number_of_processes(known, processes):
+    """A2: in full."""
+    n = 5000
+    shares = [range(k, n, processes) for k in range(processes)]
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        made = list(pool.map(_digests_of, shares))
+    true = digests(inject_batch(known, range(n), RULES, bad=bad_pixels(), **PATCH))
+    assert {case: digest for part in made for case, digest in part.items()} == true
+
+
+def _digests_of(cases):
+    return digests(inject_batch(epochs(dithers=False), cases, RULES, bad=bad_pixels(), **PATCH))
 
 
 def test_seeds_share_no_case(known, whole):
