@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 from astropy.coordinates import get_body_barycentric
 from astropy.time import Time
-from scipy.stats import chisquare
+from scipy.stats import chisquare, kstest
 
 from lostlight.core.errors import ConfigError
 from lostlight.science.motion.earth import observer_position
 from lostlight.science.motion.geometry import ecliptic_pa, opposition_rate
 from lostlight.science.motion.kepler import KeplerMotion
 from lostlight.science.motion.rates import rates_at
-from lostlight.science.population.classes import CLASSES, TNO, Population
+from lostlight.science.population.classes import CLASSES, TNO, Population, with_rates
 from lostlight.science.population.draw import N_NUMBERS, draw, from_numbers, members
 from lostlight.science.population.laws import Flat, Normal
 from lostlight.science.population.motions import motion_of
 from lostlight.science.population.place import Elements
 from lostlight.science.population.sight import along_ecliptic, opposition
 from lostlight.science.sky.separation import separation_arcsec, unit_vectors
-from lostlight.vocab.movers import MOVING, NEGATIVES, SAMPLE_TYPES
+from lostlight.vocab.movers import KINEMATIC, MOVING, NEGATIVES, SAMPLE_TYPES
 
 MJD = 60754.376
 ORBITAL = (*TNO, "centaur", "trojan", "mba", "nea", "interstellar")
@@ -228,7 +228,7 @@ def test_every_sample_type_can_be_drawn(kind):
     assert np.all(np.isfinite(draws.rate_arcsec_h) & np.isfinite(draws.weight))
     moves = kind in MOVING or kind in TNO or kind in ("kbo", "tno:legacy")
     assert np.all((draws.rate_arcsec_h > 0) == moves)
-    assert np.all(np.isfinite(draws.a_au)) == (moves and kind not in ("fast", "tno:legacy"))
+    assert np.all(np.isfinite(draws.a_au)) == (moves and kind not in (*KINEMATIC, "tno:legacy"))
     if kind in NEGATIVES:
         assert set(draws.subclass) == {kind}
 
@@ -299,3 +299,15 @@ def test_populations_can_be_replaced():
 def test_unknown_sample_types_are_refused():
     with pytest.raises(ConfigError, match="no sample type 'comet'"):
         drawn("comet")
+
+
+def test_drifts_are_even_in_the_logarithm_and_go_anywhere():
+    limits = 0.02, 7.0
+    draws = drawn("drift", 6000, classes=with_rates({"drift": limits}))
+    share = np.log(draws.rate_arcsec_h / limits[0]) / np.log(limits[1] / limits[0])
+    assert kstest(share, "uniform").pvalue > 1e-3
+    assert kstest(draws.pa_deg / 360, "uniform").pvalue > 1e-3
+    assert np.isnan(draws.a_au).all() and np.all(draws.weight == 1)
+    assert drawn("drift", 3000).rate_arcsec_h.min() >= 0.1 and drawn("drift", 3000).rate_arcsec_h.max() <= 5
+    fast = drawn("fast", 300, classes=with_rates({"drift": limits}))
+    assert np.array_equal(fast.rate_arcsec_h, drawn("fast", 300).rate_arcsec_h)

@@ -60,7 +60,7 @@ def test_tnos_pass_whatever_the_seed(seed):
 
 def test_other_populations_pass_on_patches_that_hold_them():
     wide = Frames(patch_px=4096)
-    for priors in ("tno:legacy", "classical_cold", "centaur", "trojan", "mba"):
+    for priors in ("tno:legacy", "classical_cold", "centaur", "trojan", "mba", "drift"):
         assert failed(population_report(priors, n=4000, strict=True, frames=wide).checks) == set(), priors
     assert failed(population_report("nea", n=4000, frames=Frames(patch_px=40_000)).checks) == set()
     for priors in ("fast", "interstellar"):

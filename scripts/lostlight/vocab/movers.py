@@ -5,7 +5,9 @@ from lostlight.vocab.column import Column, Schema
 TNO_CLASSES: tuple[str, ...] = ("classical_cold", "classical_hot", "plutino", "scattering", "detached")
 """Populations that the sample type ``tno`` is a mixture of."""
 
-MOVING: tuple[str, ...] = ("tno", "centaur", "trojan", "mba", "nea", "fast", "interstellar")
+MOVING: tuple[str, ...] = ("tno", "centaur", "trojan", "mba", "nea", "fast", "drift", "interstellar")
+KINEMATIC: tuple[str, ...] = ("fast", "drift")
+"""Those of the moving that have no orbit: straight, at a constant rate, in any direction."""
 STILL: tuple[str, ...] = ("static", "variable", "transient")
 NEGATIVES: tuple[str, ...] = ("none", "cosmic_ray", "hot_pixel", "satellite", "dipole")
 """Hard negatives: what a search must not take for a moving source."""
@@ -139,6 +141,7 @@ MOVERS: Schema = (
 
 RECOVERIES: Schema = (
     *INJECTED, "is_recovered", "lost_because", "also_because", "lh_expected", "lh_true", "lh_grid", "lh_found",
-    "dx_px", "dy_px", "dvx_px_day", "dvy_px_day", "x_err_px", "y_err_px", "vx_err_px_day", "vy_err_px_day", "dflux_sigma", "chance",
+    "dx_px", "dy_px", "dvx_px_day", "dvy_px_day", "x_err_px", "y_err_px", "vx_err_px_day", "vy_err_px_day",
+    "dflux_sigma", "chance",
 )  # fmt: skip
 """Each injected source, whether it was found, and if not, why."""

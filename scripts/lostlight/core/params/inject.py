@@ -53,6 +53,22 @@ class StackRegistrationParams(_Levelled):
     """how pixels are interpolated"""
 
 
+class RatesParams(_Levelled):
+    """How fast sources without an orbit move: those of sample type drift; fast too, where both limits are given."""
+
+    low: Positive | None = None
+    """slowest, in arcsec per hour (without a sky solution in pixels per hour); empty means half the width of a point
+    from the first image to the last"""
+    high: Positive | None = None
+    """fastest; empty means what stays on enough images, 5 arcsec per hour at most"""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "RatesParams":
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"rates.low ({self.low:g}) is above rates.high ({self.high:g})")
+        return self
+
+
 class BrightnessParams(_Levelled):
     """How bright the sources are."""
 
@@ -143,6 +159,8 @@ class InjectParams(Params):
     """precision asked of the magnitude at which half are found"""
     classes: dict[str, float] = Field({})
     """sample types and how often each is drawn; empty means tno alone"""
+    rates: RatesParams = RatesParams()
+    """motion of sources without an orbit"""
     stage: Literal["native", "registered"] = "native"
     """native plants in the images as they are, before the sky is taken off; registered after"""
     motion: Literal["linear", "abg", "kepler", "table"] = "abg"

@@ -116,6 +116,7 @@ CLASSES: Mapping[str, Class] = {
     ),
     "interstellar": Visitor(Maxwell(26), Flat(0.3, 10, log=True)),
     "fast": Kinematic(Flat(60, 3600, log=True), Flat(0, 360)),
+    "drift": Kinematic(Flat(0.1, 5, log=True), Flat(0, 360)),
 }  # fmt: skip
 
 TNO: Mapping[str, float] = {
@@ -127,3 +128,14 @@ MAIN = ("classical_cold", "classical_hot", "plutino")
 """The main belt of the Kuiper belt: what checks of distance and rate go by."""
 
 MIXTURES: Mapping[str, Mapping[str, float]] = {"tno": TNO, "kbo": TNO}
+
+
+def with_rates(rates: Mapping[str, tuple[float, float]]) -> Mapping[str, Class]:
+    """Give the populations, some of those without an orbit with limits of their own.
+
+    Parameters
+    ----------
+    rates : mapping of str to (float, float)
+        Slowest and fastest motion by name, arcsec per hour; uniform in the logarithm between them.
+    """
+    return {**CLASSES, **{name: Kinematic(Flat(*limits, log=True), Flat(0, 360)) for name, limits in rates.items()}}

@@ -4,8 +4,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lostlight.science.motion.earth import observer_position
-from lostlight.science.motion.geometry import ecliptic_pa, ecliptic_rate
+from lostlight.science.motion.geometry import EARTH_RATE_ARCSEC_H, ecliptic_pa, ecliptic_rate
 
+FASTEST_ARCSEC_H = 5.0
+"""Motion that is searched up to unless something else is asked for: that of the Kuiper belt, and a little more."""
 NEAREST_AU, FARTHEST_AU = 25.0, 60.0
 """Distances from the Sun of the bodies whose directions are asked for: those of the Kuiper belt."""
 SPREAD = 1.5
@@ -57,7 +59,7 @@ def westward(ra_deg: float, dec_deg: float, mjd: float) -> tuple[float, float]:
     elongation = np.degrees(np.arccos(np.clip(-towards @ observer / np.linalg.norm(observer), -1, 1)))
     r = np.array([NEAREST_AU, FARTHEST_AU])
     along = ecliptic_rate(r, elongation)
-    across = SPREAD * 147.8412 / np.sqrt(r) / r
+    across = SPREAD * EARTH_RATE_ARCSEC_H / np.sqrt(r) / r
     east = float(ecliptic_pa(ra_deg, dec_deg))
     if (along[0] < 0) != (along[1] < 0) or np.any(across >= np.abs(along)):
         return east, 180.0

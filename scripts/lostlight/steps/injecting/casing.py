@@ -55,7 +55,8 @@ class Cutting:
     @cached_property
     def rules(self) -> InjectionRules:
         """What is planted."""
-        return planning.rules_of(self.params, 0, self.stack_id)
+        rates = planning.rates_of(self.params, self.ground.epochs, (self.side, self.side))
+        return planning.rules_of(self.params, 0, self.stack_id, rates)
 
     @property
     def scale_arcsec(self) -> float:

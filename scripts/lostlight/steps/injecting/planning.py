@@ -1,6 +1,8 @@
 """What is planted, where and how bright: the truth, before anything is rendered."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,9 @@ from scipy.ndimage import center_of_mass, label, sum_labels
 from lostlight.core.params import InjectParams
 from lostlight.core.step import Outputs, Result, Unit
 from lostlight.io import arrays, ephemeris, stack_store, tables
+from lostlight.science.epochs.epochs import Epochs
 from lostlight.science.inject.plan import Plan, Stars, plan_injections
+from lostlight.science.inject.rates import drift_limits
 from lostlight.science.inject.rules import Brightness, InjectionRules
 from lostlight.science.inject.targets import TargetConfig
 from lostlight.science.motion.table import TableMotion
@@ -17,11 +21,15 @@ from lostlight.steps.injecting import epochs
 from lostlight.vocab import bits
 from lostlight.vocab.movers import INJECTED, INJECTED_EPOCHS
 
+Rates = Mapping[str, tuple[float, float]]
+NO_RATES: Rates = MappingProxyType({})
+
 
 def plan(unit: Unit, params: InjectParams, out: Outputs) -> Result:
     """Lay out the sources of one stack."""
     store, known = epochs.opened(unit["stack"])
-    rules = rules_of(params, int(unit.facts["n"]), str(unit.facts["stack"]))
+    rates = rates_of(params, known, known.shape)
+    rules = rules_of(params, int(unit.facts["n"]), str(unit.facts["stack"]), rates)
     planned = plan_injections(
         known,
         lambda image: epochs.is_bad(store, image),
@@ -38,13 +46,21 @@ def plan(unit: Unit, params: InjectParams, out: Outputs) -> Result:
     return Result(metrics)
 
 
-def rules_of(params: InjectParams, n: int, stack_id: str) -> InjectionRules:
+def rates_of(params: InjectParams, known: Epochs, shape: tuple[int, int]) -> Rates:
+    """Say how fast sources without an orbit move, in images or cut-outs of a shape; see `InjectionRules.rates`."""
+    low, high = params.rates.low, params.rates.high
+    limits = drift_limits(known, shape, params.placement.min_epochs, params.plate_scale_arcsec, low, high)
+    return {"drift": limits} if low is None or high is None else {"drift": limits, "fast": limits}
+
+
+def rules_of(params: InjectParams, n: int, stack_id: str, rates: Rates = NO_RATES) -> InjectionRules:
     """Say what is planted in the words of the science."""
     place = params.placement
     return InjectionRules(
         seed=params.seed,
         n=n,
         classes=params.classes or {"tno": 1.0},
+        rates=rates,
         motion=params.motion,
         observer=params.observer,
         brightness=Brightness(**params.brightness.model_dump()),

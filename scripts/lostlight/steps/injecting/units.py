@@ -21,12 +21,14 @@ CONCERNS = {
     MEASURE: ("planes", "time_ref", "background", "psf", "photons"),
     STACK: ("planes", "time_ref", "background"),
     PLAN: (
-        "seed", "n", "m50_error_mag", "classes", "motion", "table", "observer", "brightness", "light_curve", "colours",
-        "placement", "photons", "stage", "plate_scale_arcsec",
+        "seed", "n", "m50_error_mag", "classes", "rates", "motion", "table", "observer", "brightness", "light_curve",
+        "colours", "placement", "photons", "stage", "plate_scale_arcsec",
     ),
     RENDER: ("seed", "photons"),
-    CASES: ("seed", "classes", "motion", "table", "observer", "brightness", "light_curve", "colours", "placement",
-            "photons", "cases", "registration", "plate_scale_arcsec"),
+    CASES: (
+        "seed", "classes", "rates", "motion", "table", "observer", "brightness", "light_curve", "colours", "placement",
+        "photons", "cases", "registration", "plate_scale_arcsec",
+    ),
 }  # fmt: skip
 """Sections of the configuration that each kind of unit is given."""
 _FEW, _MANY, _SHARES = 500, 20_000, 8
