@@ -26,16 +26,6 @@ def lights():
     return [] if settings.mosaic.frames else ["<run>/11_calibrate/manifest.json"]
 
 
-def planted_in(wildcards):
-    """The images of the user's own that sources are planted in."""
-    return [] if settings.inject.images == lostlight_config.LIGHTS else files_of(settings.inject.images)
-
-
-def frames_before(wildcards):
-    """The manifests of the frames of this run, where sources are planted in those."""
-    return collect("<run>/{step}/manifest.json", step=lostlight_config.planted_frames(settings))
-
-
 def own_frames():
     """The manifests of what is done besides the survey."""
     return collect("<run>/{step}/manifest.json", step=lostlight_config.own_steps(settings))
