@@ -82,7 +82,7 @@ def completeness(table):
     if np.isnan(mag).all():
         mag = -2.5 * np.log10(np.array(table["flux_adu"]))
     planted = telling.Planted(mag, np.array(table["rate_arcsec_h"]), np.array(table["is_recovered"], bool))
-    return telling.completeness(planted, telling.fitted(planted, RATES, n_bootstrap=20), 0.25)
+    return telling.completeness(planted, telling.fitted(planted, RATES, n_bootstrap=8), 0.25)
 
 
 def white(rho):
@@ -111,11 +111,11 @@ def candidate(number, sky=True):
 def pictures(report):
     """Draw a strip for every candidate and every reason."""
     rng = np.random.default_rng(9)
-    y, x = np.mgrid[-12:13, -12:13]
+    y, x = np.mgrid[-8:9, -8:9]
     point = np.exp(-(x**2 + y**2) / 5.0)
 
     def strip(height):
-        cutouts = rng.standard_normal((report["stack"]["n_images"], 25, 25)) + height * point
+        cutouts = rng.standard_normal((report["stack"]["n_images"], 17, 17)) + height * point
         cutouts[3, :, :8] = np.nan
         return recovery_pictures.strip(cutouts)
 
