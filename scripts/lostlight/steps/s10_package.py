@@ -28,7 +28,7 @@ flags.fits every detection with the cuts it fails.
 
 Each NN_name/manifest.json says what a step did, with which parameters and software, and the sha256 of all it read and
 made; paths are relative to this folder. planted/ is the same run with artificial stars in its plates.
-{frames}{images}
+{said}
 Check that nothing was altered:
 
     sha256sum -c SHA256SUMS
@@ -117,5 +117,5 @@ def _readme(manifests: Collection[Manifest], images: bool) -> bytes:
     title = f"Lostlight run {next(iter(manifests)).run_id}"
     done = {manifest.step for manifest in manifests}
     frames = "".join(words for step_id, words in ON_FRAMES.items() if step_id in done)
-    words = WITH_IMAGES if images else WITHOUT_IMAGES
-    return README.format(title=title, underline="=" * len(title), frames=frames, images=words).encode()
+    said = frames + (WITH_IMAGES if images else WITHOUT_IMAGES)
+    return README.format(title=title, underline="=" * len(title), said=said).encode()
