@@ -67,10 +67,10 @@ def test_each_source_is_found_once_and_no_other():
 
 
 def test_positions_and_rates_scatter_as_their_errors_say():
-    """Paths between the pixels: pulls of unit width, no bias, over 150 sources of signal to noise 12."""
+    """Paths between the pixels: pulls of unit width, no bias, over 100 sources of signal to noise 12."""
     rng = np.random.default_rng(4)
     pulls = []
-    for _ in range(150):
+    for _ in range(100):
         x, y, vx, vy = (*rng.uniform(30, 45, 2), *rng.uniform(-8, 8, 2))
         psi, phi = scene(rng, [(x, y, vx, vy, flux_for(12))])
         at = np.floor([[x + vx * MIDDLE + 0.5], [y + vy * MIDDLE + 0.5]])
@@ -80,8 +80,8 @@ def test_positions_and_rates_scatter_as_their_errors_say():
         pulls.append([*(values - truth) / np.sqrt(np.diag(one.covariance[0])),
                       (one.psi[0] / one.phi[0] - flux_for(12)) * np.sqrt(one.phi[0])])  # fmt: skip
     pulls = np.array(pulls)
-    assert abs(np.median(pulls, axis=0)).max() < 0.35
-    np.testing.assert_allclose(pulls.std(axis=0), 1, atol=0.2)
+    assert abs(np.median(pulls, axis=0)).max() < 0.4
+    np.testing.assert_allclose(pulls.std(axis=0), 1, atol=0.25)
 
 
 def test_without_noise_a_path_is_found_to_a_hundredth_of_a_pixel():

@@ -90,6 +90,14 @@ def test_threads_and_tiles_change_nothing(planes, monkeypatch):
     assert told[-1][0] == told[-1][1] == len(told)
 
 
+def test_a_part_of_the_places_gives_that_part(planes):
+    tables = shift_tables(velocity_grid(0, 0.4, DAYS[-1], 2.5), DAYS)
+    whole = search_tables(*planes, *tables, SearchRules(6, margin_px=2))
+    part = search_tables(*planes, *tables, SearchRules(6), window=Window(11, -2, (9, 30)))
+    np.testing.assert_array_equal(part.lh, whole.lh[:, 13:22, :30])
+    np.testing.assert_array_equal(part.velocity, whole.velocity[:, 13:22, :30])
+
+
 def test_a_card_gives_the_same(planes, tmp_path, monkeypatch):
     """A16: CPU and GPU agree to the bit; the kernel runs here on the processor, from its very source."""
     card = Card(tmp_path)
