@@ -169,7 +169,7 @@ def test_bodies_of_a_table_go_where_it_says():
     known = epochs(dithers=False)
     mjd = known.mjd_mid[0] - 0.1 + np.arange(8) * 0.05
     ra, dec = 180.3 + 0.02 * (mjd - mjd.mean()), 0.2 - 0.03 * (mjd - mjd.mean())
-    table = TableMotion([mjd], [ra], [dec]), ["2003 UB"]
+    table = TableMotion.from_rows(["2003 UB"] * 8, mjd, ra, dec)
     plan = plan_injections(known, None, replace(RULES, motion="table", classes={"tno": 1.0}), table=table)
     at = known.mjd_mid - mjd.mean()
     x, y = known.wcs[0].all_world2pix(180.3 + 0.02 * at, 0.2 - 0.03 * at, 0)
@@ -178,6 +178,18 @@ def test_bodies_of_a_table_go_where_it_says():
     assert plan.sources["rate_arcsec_h"][0] == pytest.approx(np.hypot(0.02, 0.03) * 150, rel=1e-4)
     with pytest.raises(ConfigError, match="no table"):
         plan_injections(known, None, replace(RULES, motion="table"))
+
+
+def test_bodies_of_a_table_are_as_bright_as_it_says_where_it_does():
+    known, mjd = epochs(), epochs().mjd_mid[0] - 0.1 + np.arange(8) * 0.05
+    table = TableMotion.from_rows([name for name in "ab" for _ in mjd], [*mjd, *mjd], [180.3] * 16, [0.2] * 16)
+    rules = replace(RULES, motion="table", classes={"tno": 1.0}, brightness=Brightness("mag", 24, 24))
+    told = plan_injections(known, None, rules, table=table, mag=np.array([21.5, np.nan]))
+    assert told.sources["mag"] == pytest.approx([21.5, 24])
+    assert told.flux_adu == pytest.approx(10 ** (0.4 * (27 - np.array([21.5, 24]))))
+    by_noise = replace(rules, brightness=Brightness("snr_stack", 5, 5))
+    drawn = plan_injections(known, None, by_noise, table=table, mag=np.array([21.5, np.nan]))
+    assert drawn.sources["snr_stack"] == pytest.approx(5)
 
 
 def test_strategies_that_need_masks_find_them():

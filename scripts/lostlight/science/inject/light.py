@@ -50,6 +50,8 @@ class Light:
 def shine(placed: Placed, epochs: Epochs, rules: InjectionRules, rng_of: RngOf, paths: Paths) -> Light:
     """Draw how bright sources are, and how their light changes."""
     value = rules.brightness.draw(len(placed.sources), rng_of("brightness"))
+    if rules.brightness.mode == "mag" and placed.mag is not None:
+        value = np.where(np.isfinite(placed.mag), placed.mag, value)
     steady = _steady(value, epochs, rules) if placed.flux_adu is None else placed.flux_adu[:, None] / epochs.scale
     relative, columns = _curves(placed, epochs, rules, rng_of("light_curve"), paths)
     light = lit(value, steady, steady[..., None] * relative, epochs, columns)

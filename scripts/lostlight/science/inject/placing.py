@@ -55,12 +55,15 @@ class Placed:
         Fraction of the draws of its sample type that enough images show; NaN where none were tested.
     flux_adu : (n,) float64 or None
         Flux asked for by the place, on the scale of the first image: that of a star times `TargetConfig.flux_ratio`.
+    mag : (n,) float64 or None
+        Magnitudes that are known, as those of a table; NaN where they are not.
     """
 
     sources: Sources
     mjd_ref: float
     acceptance: Floats
     flux_adu: Floats | None = None
+    mag: Floats | None = None
 
     def place_px(self, epochs: Epochs) -> Floats:
         """Give the places at the reference time, (n, 2): row and column on the first image."""

@@ -81,7 +81,8 @@ def plan_injections(
     rules: InjectionRules,
     *,
     stars: Stars | None = None,
-    table: tuple[TableMotion, list[str]] | None = None,
+    table: TableMotion | None = None,
+    mag: Floats | None = None,
 ) -> Plan:
     """Lay out the sources that are planted in the images of a stack.
 
@@ -93,8 +94,10 @@ def plan_injections(
     rules : InjectionRules
     stars : (x, y, flux) or None
         Static sources, for `near_star` and for the flag BLENDED.
-    table : (TableMotion, names) or None
+    table : TableMotion or None
         Bodies whose positions are given, for motion `table`.
+    mag : (n,) float64 or None
+        Their magnitudes, NaN where unknown: taken instead of those drawn where brightness is in magnitudes.
 
     Returns
     -------
@@ -118,7 +121,7 @@ def plan_injections(
     if rules.motion == "table":
         if table is None:
             raise ConfigError("motion is table, but no table is given", "name one, or take another motion")
-        placed = _of_table(table, epochs, rules)
+        placed = _of_table(table, mag, epochs, rules)
         kind = placed.sources.kind
     planted = plant(epochs, rules, kind, rng_of, Room(lambda _: scene, None, masks), placed)
     copy, crowded = _share(planted)
@@ -131,9 +134,9 @@ def plan_injections(
     return Plan(sources, images, planted.paths.x, planted.paths.y, planted.flux, planted.on_image > 0, rules)
 
 
-def _of_table(table: tuple[TableMotion, list[str]], epochs: Epochs, rules: InjectionRules) -> Placed:
-    sources = tabled(*table, kind=sorted(rules.classes)[0])
-    return Placed(sources, reference_time(epochs, rules.target), np.full(len(sources), np.nan))
+def _of_table(table: TableMotion, mag: Floats | None, epochs: Epochs, rules: InjectionRules) -> Placed:
+    sources = tabled(table, sorted(rules.classes)[0])
+    return Placed(sources, reference_time(epochs, rules.target), np.full(len(sources), np.nan), mag=mag)
 
 
 def _share(planted: Planted) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:

@@ -155,19 +155,18 @@ def joined(first: Sources, second: Sources, instead: NDArray[np.int64]) -> Sourc
     return Sources(kind, subclass, numbers, groups, first.on_sky)
 
 
-def tabled(motion: TableMotion, names: Sequence[str], kind: str) -> Sources:
-    """Make sources of the bodies of a table of positions.
+def tabled(motion: TableMotion, kind: str) -> Sources:
+    """Make sources of the bodies of a table of positions; their names become the subclass.
 
     Parameters
     ----------
     motion : TableMotion
         Of n bodies.
-    names : sequence of n str
-        Become the subclass.
     kind : str
         Sample type of all.
     """
-    n = len(names)
+    n = len(motion.mjd)
+    names = motion.names or [""] * n
     numbers = {name: np.full(n, np.nan) for name in NUMBERS}
     numbers["weight"][:] = 1
     return Sources(np.full(n, kind), np.asarray(names, np.str_), numbers, [(np.arange(n), motion)], True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from lostlight.core.params import InjectParams
 from lostlight.core.step import Outputs, Result, Unit
 from lostlight.io import arrays, ephemeris, stack_store, tables
 from lostlight.science.epochs.epochs import Epochs
+from lostlight.science.inject.placing import reference_time
 from lostlight.science.inject.plan import Plan, Stars, plan_injections
 from lostlight.science.inject.rates import drift_limits
 from lostlight.science.inject.rules import Brightness, InjectionRules
@@ -30,13 +32,8 @@ def plan(unit: Unit, params: InjectParams, out: Outputs) -> Result:
     store, known = epochs.opened(unit["stack"])
     rates = rates_of(params, known, known.shape)
     rules = rules_of(params, int(unit.facts["n"]), str(unit.facts["stack"]), rates)
-    planned = plan_injections(
-        known,
-        lambda image: epochs.is_bad(store, image),
-        rules,
-        stars=stars(store),
-        table=_table(unit["table"]) if "table" in unit else None,
-    )
+    given = _table(unit["table"], reference_time(known, rules.target)) if "table" in unit else {}
+    planned = plan_injections(known, lambda image: epochs.is_bad(store, image), rules, stars=stars(store), **given)
     write(planned, out)
     sources = planned.sources
     metrics = {
@@ -108,10 +105,15 @@ def stars(store: stack_store.Stack) -> Stars | None:
     return x, y, flux
 
 
-def _table(path: Path) -> tuple[TableMotion, list[str]]:
-    """Read bodies whose positions are given."""
+def _table(path: Path, mjd_ref: float) -> dict[str, Any]:
+    """Read bodies whose positions are given, and how bright they are at a time."""
     rows = ephemeris.read(path)
-    ids = list(dict.fromkeys(rows.ids))
-    which = [[i for i, name in enumerate(rows.ids) if name == body] for body in ids]
-    mjd, ra, dec = ([values[some] for some in which] for values in (rows.mjd, rows.ra_deg, rows.dec_deg))
-    return TableMotion(mjd, ra, dec), ids
+    motion = TableMotion.from_rows(rows.ids, rows.mjd, rows.ra_deg, rows.dec_deg)
+    ids, is_told = np.asarray(rows.ids), np.isfinite(rows.mag)
+    mag = np.full(len(motion.names), np.nan)
+    for body, name in enumerate(motion.names):
+        of_it = is_told & (ids == name)
+        order = np.argsort(rows.mjd[of_it])
+        if order.size:
+            mag[body] = np.interp(mjd_ref, rows.mjd[of_it][order], rows.mag[of_it][order])
+    return {"table": motion, "mag": mag}
