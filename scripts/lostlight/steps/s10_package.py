@@ -33,7 +33,7 @@ Check that nothing was altered:
 
     sha256sum -c SHA256SUMS
 """
-ON_FRAMES = {
+BESIDES = {
     "11_calibrate": "11_calibrate/products/calibration.html tells how own frames were calibrated.\n",
     "12_mosaic": "12_mosaic/products/mosaic*.html tells how own frames were joined, for each filter.\n",
     "14_recover": "14_recover/products/*.html tell what moves in each stack of images, and how complete the search\n"
@@ -114,8 +114,7 @@ def _name(path: Path, home: Path) -> str:
 
 
 def _readme(manifests: Collection[Manifest], images: bool) -> bytes:
-    title = f"Lostlight run {next(iter(manifests)).run_id}"
-    done = {manifest.step for manifest in manifests}
-    frames = "".join(words for step_id, words in ON_FRAMES.items() if step_id in done)
-    said = frames + (WITH_IMAGES if images else WITHOUT_IMAGES)
+    title, done = f"Lostlight run {next(iter(manifests)).run_id}", {manifest.step for manifest in manifests}
+    said = "".join(words for step_id, words in BESIDES.items() if step_id in done)
+    said += WITH_IMAGES if images else WITHOUT_IMAGES
     return README.format(title=title, underline="=" * len(title), said=said).encode()
