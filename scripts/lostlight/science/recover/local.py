@@ -49,6 +49,8 @@ class Ground:
         Of `lostlight.science.recover.forced.correlations`, of the profile of each image.
     match_fwhm : float
         A candidate this near at both ends of the arc and in the middle is the source.
+    searched : ndarray, (T, H, W), float32, optional
+        Psi that paths are searched in, if not `psi`; see `lostlight.science.search.cap`.
     """
 
     psi: Floats
@@ -60,6 +62,12 @@ class Ground:
     profile: FloatArray
     lags: FloatArray
     match_fwhm: float = 2.0
+    searched: Floats | None = None
+
+    @property
+    def sight(self) -> Floats:
+        """Psi as the search for paths sees it."""
+        return self.psi if self.searched is None else self.searched
 
     @cached_property
     def parts(self) -> list[Batch]:
@@ -127,7 +135,7 @@ def search_around(ground: Ground, x: float, y: float, half_px: int = HALF_PX) ->
     window = Window(round(y) - half_px, round(x) - half_px, (side, side))
     lh = np.full((ground.search.top, side, side), -np.inf, np.float32)
     velocity = np.full(lh.shape, -1, np.int32)
-    search_tile(ground.psi, ground.phi, ground.parts, window, ground.search.min_epochs, lh, velocity)
+    search_tile(ground.sight, ground.phi, ground.parts, window, ground.search.min_epochs, lh, velocity)
     return Peaks(lh, velocity, window)
 
 
@@ -176,7 +184,7 @@ def recover(
         return nothing
     if seen is None:
         peaks = search_around(ground, true["x"], true["y"])
-        seen = peaks, survivors(ground.psi, ground.phi, ground.days, ground.velocities, peaks, ground.rules)
+        seen = peaks, survivors(ground.sight, ground.phi, ground.days, ground.velocities, peaks, ground.rules)
     lh_grid, is_clipped = _near_paths(ground, true)
     outcome = replace(
         nothing, lh_grid=lh_grid, is_clipped=is_clipped, true=true, is_path=_is_path(ground, true, seen[0])
@@ -199,7 +207,7 @@ def _near_paths(ground: Ground, true: dict[str, float]) -> tuple[float, bool]:
         return float("nan"), False
     dx, dy = shift_tables(v[close], ground.days)
     x, y = px[place, None] + dx[which], py[place, None] + dy[which]
-    psi, phi = read(ground.psi, x, y), read(ground.phi, x, y)
+    psi, phi = read(ground.sight, x, y), read(ground.phi, x, y)
     enough = (phi > 0).sum(axis=1) >= ground.search.min_epochs
     lh = np.where(enough, likelihood(psi, phi), -np.inf)
     best, good = float(lh.max()), lh >= ground.rules.threshold

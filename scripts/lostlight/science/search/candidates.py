@@ -158,7 +158,7 @@ def candidates(
     profile : float64, shape (S, S)
         That of a point source, typical of the images.
     found : Survivors, optional
-        Of the same, where they are known already.
+        Where they are known already; of these planes, or of what the search for paths has seen of them.
     stack_id : str
     origin : (float, float)
         x and y of the first pixel of the planes in pixels of the earliest image.
@@ -175,7 +175,9 @@ def candidates(
         Columns MOVERS of `lostlight.vocab.movers`.
     """
     found = found or survivors(psi, phi, days, velocities, peaks, rules)
-    paths, keep = found.paths.take(found.candidates), found.keep[found.candidates]
+    paths = found.paths.take(found.candidates)
+    curves = [along(planes, *places(paths, velocities, days)) for planes in (psi, phi)]
+    keep = unclipped(*curves, rules.sigma_g) if rules.sigma_g else curves[1] > 0
     v = np.asarray(velocities, np.float64)[paths.velocity].reshape(-1, 2)
     refined = refine(psi, phi, days, paths.x, paths.y, v, keep)
     since = np.asarray(days, np.float64) - middle(days)
@@ -185,7 +187,7 @@ def candidates(
     ]
     why = vet(psi, phi, *nearest, keep, profile, rules.vetting)
     columns = _measured(refined, float(since.min()), origin)
-    columns |= {"lh_all": paths.lh, "n_obs": keep.sum(axis=1), "why_vetted_out": why, "mjd_ref": mjd_first}
+    columns |= {"lh_all": likelihood(*curves), "n_obs": keep.sum(axis=1), "why_vetted_out": why, "mjd_ref": mjd_first}
     columns |= {"is_vetted_out": [bool(each) for each in why], "stack_id": stack_id}
     columns |= _on_sky(columns, wcs) | {"mag": _magnitudes(columns["flux"], zero_mag)}
     order = np.argsort(-columns["lh"], kind="stable")

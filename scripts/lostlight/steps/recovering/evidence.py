@@ -1,4 +1,4 @@
-"""Evidence of a stack: what each pixel says, on each image, of a point source there; in its own pixels, or the grid's."""
+"""Evidence of a stack: what each pixel says of a point source there, in pixels of each image or of the grid."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lostlight.io.scratch import scratch
+from lostlight.science.search import cap
 from lostlight.science.search.likelihood import correlated, psi_phi
 from lostlight.science.search.onto_grid import onto_grid
 from lostlight.science.search.static import nearest_on, static_sources
@@ -31,6 +32,14 @@ class Evidence:
         for number, plane in enumerate(self.psi):
             psi[number] = plane
         return Evidence(psi, self.phi)
+
+
+def capped(ground: Ground, made: Evidence, folder: Path | None = None) -> Floats:
+    """Give psi as the search for paths sees it, (T, H, W): no image contributes more than noise does."""
+    psi = scratch(made.psi.shape, np.float32, folder)
+    for number in range(len(psi)):
+        psi[number] = cap.capped(made.psi[number], made.phi[number], ground.cap)
+    return psi
 
 
 class Plates:

@@ -15,15 +15,13 @@ from lostlight.science.epochs.grid import Grid, union_grid
 from lostlight.science.motion.project import jacobian
 from lostlight.science.search import threshold
 from lostlight.science.search.candidates import CandidateRules
-from lostlight.science.search.reach import fastest, westward
+from lostlight.science.search.cap import cap_for
+from lostlight.science.search.reach import FASTEST_ARCSEC_H, fastest, westward
 from lostlight.science.search.rules import SearchRules
 from lostlight.science.search.sigma_g import SigmaG
 from lostlight.science.search.velocities import velocity_grid
 from lostlight.science.search.vet import Vetting
 from lostlight.steps.injecting import epochs as stacks
-
-FASTEST_ARCSEC_H = 5.0
-"""Motion that is searched up to unless the configuration says otherwise: that of the Kuiper belt, and a little more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +105,11 @@ class Ground:
         return given or threshold.threshold_for(
             self.params.false_alarms, self.n_pixels, self.velocities, self.epochs.days, self.fwhm_px
         )
+
+    @property
+    def cap(self) -> float:
+        """Most that one image contributes to the search for paths, in sigma."""
+        return cap_for(self.threshold, len(self.epochs), self.min_epochs)
 
     @property
     def search_rules(self) -> SearchRules:

@@ -20,6 +20,7 @@ from lostlight.science.recover.local import Outcome
 from lostlight.science.recover.match import false_density
 from lostlight.science.recover.table import Bar, Seen, recoveries
 from lostlight.science.search.candidates import Survivors, survivors
+from lostlight.science.search.cap import capped
 from lostlight.science.search.rules import Peaks
 from lostlight.science.search.search import search
 from lostlight.science.search.threshold import lattice_step
@@ -117,13 +118,16 @@ def _outcomes(ground: Ground, plates: Plates, share: Share, lent: Lent) -> tuple
     """Search for each source; and tell which part of its light the background leaves."""
     before = plates.gathered()
     linear, after = before.copy(plates.folder), before.copy(plates.folder)
-    grounds_of = [_local_ground(ground, made) for made in (before, linear, after)]
+    seen_by_search = evidence.capped(ground, after, plates.folder)
+    grounds_of = [_local_ground(ground, made, seen_by_search) for made in (before, linear, after)]
     found: dict[int, Outcome] = {}
     kept = np.full(len(share.sources), np.nan)
     copies = np.asarray(share.sources["realisation"])
     for copy in np.unique(copies):
         members = np.flatnonzero(copies == copy)
         touched = _plant(ground, plates, share, members, linear, after)
+        for number in touched:
+            seen_by_search[number] = capped(after.psi[number], after.phi[number], ground.cap)
         seen = _whole(grounds_of[2], lent) if ground.params.mode == "full" else None
         for i in members:
             path = share.x[i], share.y[i]
@@ -132,6 +136,7 @@ def _outcomes(ground: Ground, plates: Plates, share: Share, lent: Lent) -> tuple
             found[int(i)] = local.recover(grounds_of[2], *path, ideal - clean, seen)
         for number in touched:
             linear.psi[number] = after.psi[number] = before.psi[number]
+            seen_by_search[number] = capped(before.psi[number], before.phi[number], ground.cap)
     return [found[i] for i in range(len(share.sources))], kept
 
 
@@ -165,20 +170,21 @@ def _sky_with(ground: Ground, number: int, light: Floats) -> Floats:
     return sky_mesh(planted, evidence.bad(ground, number), about["mesh_px"], about["detect_sigma"]).level_map
 
 
-def _local_ground(ground: Ground, made: Evidence) -> local.Ground:
+def _local_ground(ground: Ground, made: Evidence, searched: Floats) -> local.Ground:
     return local.Ground(
         made.psi, made.phi, ground.epochs.days, ground.velocities, ground.search_rules, ground.rules, ground.profile,
         np.array([correlations(psf.kernel()) for psf in ground.epochs.psfs]), ground.params.match_fwhm,
+        searched,
     )  # fmt: skip
 
 
 def _whole(where: local.Ground, lent: Lent) -> tuple[Peaks, Survivors]:
     """Search a whole copy."""
     peaks = search(
-        where.psi, where.phi, where.days, where.velocities, where.search, backend=searching.backend_of(lent),
+        where.searched, where.phi, where.days, where.velocities, where.search, backend=searching.backend_of(lent),
         threads=lent.threads,
     )  # fmt: skip
-    return peaks, survivors(where.psi, where.phi, where.days, where.velocities, peaks, where.rules)
+    return peaks, survivors(where.searched, where.phi, where.days, where.velocities, peaks, where.rules)
 
 
 def _table(unit: Unit, ground: Ground, share: Share, outcomes: Sequence[Outcome], kept: FloatArray) -> Table:

@@ -11,7 +11,7 @@ from lostlight.core.step import Lent, Outputs, Result, Unit, seed_of
 from lostlight.io import arrays, tables
 from lostlight.science.recover.cutouts import cutouts
 from lostlight.science.search import nulls
-from lostlight.science.search.candidates import candidates
+from lostlight.science.search.candidates import Survivors, candidates, survivors
 from lostlight.science.search.rules import Peaks, Window
 from lostlight.science.search.search import margin_of, search_tables
 from lostlight.science.search.velocities import shift_tables
@@ -32,7 +32,14 @@ def search(unit: Unit, params: RecoverParams, out: Outputs) -> Result:
     ground = grounds.opened(unit["stack"], params)
     made = Plates(ground, out["movers"].parent).gathered()
     kind = str(unit.facts.get("null", AS_IT_IS))
-    found = band(ground, made, kind, (int(unit.facts["band"]), int(unit.facts["n_bands"])), unit.lent)
+    found = band(
+        ground,
+        made,
+        evidence.capped(ground, made, out["movers"].parent),
+        kind,
+        (int(unit.facts["band"]), int(unit.facts["n_bands"])),
+        unit.lent,
+    )
     tables.write(found, out["movers"], MOVERS)
     out.sizes["movers"] = [len(found)]
     if not kind:
@@ -41,15 +48,18 @@ def search(unit: Unit, params: RecoverParams, out: Outputs) -> Result:
     return Result({"n_candidates": len(found), "n_kept": kept, **told(ground)})
 
 
-def band(ground: Ground, made: Evidence, kind: str, part: tuple[int, int], lent: Lent) -> Table:
+def band(
+    ground: Ground, made: Evidence, capped: NDArray[np.float32], kind: str, part: tuple[int, int], lent: Lent
+) -> Table:
     """Search the paths that start in one of several bands of rows; what they find there are candidates."""
-    days, psi = turned(ground, made, kind)
+    days, psi, searched = turned(ground, made.psi, capped, kind)
     dx, dy = shift_tables(ground.velocities, days)
     window = rows_of(ground, dx, dy, part)
     peaks = search_tables(
-        psi, made.phi, dx, dy, ground.search_rules, backend=backend_of(lent), threads=lent.threads, window=window
+        searched, made.phi, dx, dy, ground.search_rules, backend=backend_of(lent), threads=lent.threads, window=window
     )
-    return listed(ground, Evidence(psi, made.phi), days, peaks)
+    found = survivors(searched, made.phi, days, ground.velocities, peaks, ground.rules)
+    return listed(ground, Evidence(psi, made.phi), days, peaks, found)
 
 
 def _cutouts(ground: Ground, found: Table) -> dict[str, NDArray[np.float32]]:
@@ -72,25 +82,27 @@ def place_of(row: Table.Row) -> str:
     return ",".join(f"{row[name]:.4f}" for name in ("x_px", "y_px", "vx_px_day", "vy_px_day"))
 
 
-def listed(ground: Ground, made: Evidence, days: NDArray[np.float64], peaks: Peaks) -> Table:
+def listed(ground: Ground, made: Evidence, days: NDArray[np.float64], peaks: Peaks, found: Survivors) -> Table:
     """List the candidates among the best paths."""
     epochs = ground.epochs
     return candidates(
-        made.psi, made.phi, days, ground.velocities, peaks, ground.rules, ground.profile,
+        made.psi, made.phi, days, ground.velocities, peaks, ground.rules, ground.profile, found=found,
         stack_id=str(ground.store.attributes["id"]), origin=(ground.grid.x0, ground.grid.y0), wcs=epochs.wcs[0],
         mjd_first=float(epochs.mjd_mid[0]), zero_mag=float(epochs.zero_mag[0]),
     )  # fmt: skip
 
 
-def turned(ground: Ground, made: Evidence, kind: str) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Give times and psi of the search as it is, or of one that can find nothing real."""
+def turned(
+    ground: Ground, psi: NDArray[np.float32], capped: NDArray[np.float32], kind: str
+) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.float32]]:
+    """Give times and psi, as it is and capped, of the search as it is, or of one that can find nothing real."""
     if kind == NEGATIVE:
-        return ground.epochs.days, nulls.Negative(made.psi)
+        return ground.epochs.days, nulls.Negative(psi), nulls.Negative(capped)
     if kind == SHUFFLED:
         # the same order for all bands
         seed = seed_of(0, "14_recover", str(ground.store.attributes["id"]))
-        return nulls.shuffled(ground.epochs.days, np.random.Generator(np.random.Philox(seed))), made.psi
-    return ground.epochs.days, made.psi
+        return nulls.shuffled(ground.epochs.days, np.random.Generator(np.random.Philox(seed))), psi, capped
+    return ground.epochs.days, psi, capped
 
 
 def rows_of(ground: Ground, dx: NDArray[np.int32], dy: NDArray[np.int32], part: tuple[int, int]) -> Window:
