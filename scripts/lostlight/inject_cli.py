@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from lostlight.steps.injecting.casing import Cutting
 
 PATCH_PX, STRIDE_PX = 64, 32
+_MJD = (15020, 88069)
+"""Times for which priors are checked: 1900 to 2100."""
 
 _config = click.option("--config", "-c", multiple=True, type=click.Path(path_type=Path), help="configuration files")
 _settings = click.option(
@@ -36,7 +38,7 @@ def inject() -> None:
 @inject.command()
 @click.option("--images", required=True, help="folder of images of one field, a WorkUnit, a store, or movers:<seed>")
 @click.option("--out", "-o", required=True, type=click.Path(path_type=Path), help="store to make: .zarr or .zarr.zip")
-@click.option("--epochs", type=click.IntRange(min=1), help="how many images, the first by name; default: all")
+@click.option("--epochs", type=click.IntRange(min=3), help="how many images, the first by name; default: all")
 @_patch
 @_stride
 @click.option("--plate-scale", type=float, help="arcsec per pixel of images without a sky solution")
@@ -83,7 +85,7 @@ def cases(store: Path, out: Path | None, kind: str, **words: Any) -> None:
     from lostlight.io import stack_store
     from lostlight.steps.injecting import casing
 
-    if not store.exists():
+    if not stack_store.is_store(store) or not store.exists():
         raise ConfigError(f"there is no stack {store}", hint="make one with lostlight inject stack")
     about = stack_store.open_store(store).attributes
     asked = {
@@ -131,9 +133,7 @@ def demo(out: Path | None, case_file: Path | None, plot: bool | None) -> None:
 )
 @click.option("--n", "-n", type=click.IntRange(min=1), default=10_000, show_default=True, help="how many are drawn")
 @click.option("--strict", is_flag=True, help="ask the further questions too")
-@click.option(
-    "--elongation", type=click.FloatRange(0, 360), default=180.0, show_default=True, help="from the Sun, degrees"
-)
+@click.option("--elongation", type=float, default=180.0, show_default=True, help="from the Sun, degrees")
 @click.option("--mjd", type=float, help="time, UTC; default: near the mean distance of the Earth from the Sun")
 @click.option("--pointing", metavar="RA,DEC", help="degrees; instead of --elongation")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
@@ -151,8 +151,8 @@ def sanity(priors: str, json_file: Path | None, plot_file: Path | None, **words:
         words["n"],
         words["seed"],
         strict=words["strict"],
-        elongation_deg=words["elongation"],
-        mjd=population.MJD if words["mjd"] is None else words["mjd"],
+        elongation_deg=_within("--elongation", words["elongation"], 0, 360),
+        mjd=population.MJD if words["mjd"] is None else _within("--mjd", words["mjd"], *_MJD),
         pointing=_pointing(words["pointing"]),
     )
     checks = injection_checks(priors, words["seed"])
@@ -238,6 +238,12 @@ def _sample_type(name: str) -> str:
         hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(known)}"
         raise ConfigError(f"--priors {name!r} is no sample type of moving sources", hint=hint)
     return name
+
+
+def _within(option: str, value: float, low: float, high: float) -> float:
+    if not low <= value <= high:
+        raise ConfigError(f"{option} {value:g} is not possible", hint=f"give {low:g} to {high:g}")
+    return value
 
 
 def _pointing(text: str | None) -> tuple[float, float] | None:

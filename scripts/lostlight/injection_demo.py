@@ -11,7 +11,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from lostlight.core.atomic import write_bytes
-from lostlight.core.errors import ConfigError
+from lostlight.core.errors import ConfigError, ContractError
 from lostlight.io import case_files
 from lostlight.report import case_picture
 from lostlight.science.epochs.epochs import Epochs
@@ -78,13 +78,14 @@ def replayed(path: Path, out: Path | None, is_drawn: bool) -> Iterator[str]:
     Raises
     ------
     ConfigError
-        If there is no such file.
-    ContractError
-        If it is no case.
+        If there is no such file, or it is no case.
     """
     if not path.is_file():
         raise ConfigError(f"there is no case {path}", hint="lostlight inject cases makes some")
-    content = case_files.read(path)
+    try:
+        content = case_files.read(path)
+    except ContractError as error:
+        raise ConfigError(f"{path} is no case", hint="lostlight inject cases makes some") from error
     case = Case(content["patch_stack"], content["X"], content["Y"], content["meta"])
     hours = np.asarray(content["timestamps"], np.float64)
     yield f"case: {path}"

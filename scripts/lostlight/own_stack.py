@@ -153,8 +153,7 @@ def _said(manifest: Manifest) -> list[str]:
     said: dict[str, list[str]] = {}
     for unit in manifest.units:
         image = str(unit.facts.get("image", ""))
-        failed = [f"it is left out: {unit.failure.message}"] if unit.failure else []
-        for text in (*failed, *unit.warnings):
+        for text in unit.warnings:
             plain = re.sub(rf"^{re.escape(image)}[^ ]*: ", "", text) if image else text
             said.setdefault(plain, []).append(image)
     return [_of_images(names, text) for text, names in said.items()]

@@ -5,17 +5,19 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from lostlight.core.config import LIGHTS
 from lostlight.core.errors import ConfigError
 from lostlight.core.manifest import Manifest, products
 from lostlight.core.params import InjectParams
 from lostlight.core.step import Unit
-from lostlight.io import epoch_files, frame_list
+from lostlight.io import epoch_files, frame_list, stack_store
 from lostlight.io.epoch_files import EpochFile, Image
 from lostlight.steps.injecting import profiles
 
-_IMAGE = "image: "
+SIMULATED = re.compile(r"(camera|tiles|movers):\d+$")
+_IMAGE, _STORE = "image: ", "store: "
 _MIN_IMAGES = 3
 
 
@@ -33,7 +35,7 @@ class Field:
     def inputs(self, *names: str) -> dict[str, Path]:
         """Give the files of some images, or of all, by their role."""
         return {
-            f"{name}: {part}": path for name in names or self.images for part, path in self.images[name].paths.items()
+            role: path for name in names or self.images for role, path in _files_of(name, self.images[name]).items()
         }
 
     def told(self, *names: str) -> dict[str, str]:
@@ -80,6 +82,11 @@ def read(unit: Unit, name: str, params: InjectParams) -> Image:
 
 
 def _given(source: str, n_images: int | None) -> list[Field]:
+    if not SIMULATED.match(source) and not Path(source).exists():
+        raise ConfigError(
+            f"inject.images names {source!r}, which does not exist" if source else "inject.images names no images",
+            hint="name a folder of images of one field, a WorkUnit, or a store",
+        )
     place = frame_list.resolve(source)
     folders = [place]
     if place.is_dir() and not any(frame_list.is_frame(path.name) for path in place.iterdir()):
