@@ -233,12 +233,13 @@ def _stored(image: EpochFile) -> Image:
     store, number = stack_store.open_store(image.paths["science"]), image.number
     numbers = {name: float(values[number]) for name, values in store.numbers.items()}
     record = store.images[number]
-    variance = store.read("variance", number)
+    ny, nx = record.get("shape", store.shape[1:])
+    science, variance, bad = (store.read(name, number, slice(ny), slice(nx)) for name in stack_store.PLANES)
     return Image(
         id=image.id,
-        science=store.read("science", number),
+        science=science,
         variance=None if np.isnan(variance).all() else variance,
-        bad=store.read("bad", number),
+        bad=bad,
         header=Header(),
         wcs=str(record.get("wcs", "")),
         exposure=Exposure(numbers["mjd_mid"], "mid", numbers["exptime_s"]),

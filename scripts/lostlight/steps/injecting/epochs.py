@@ -25,13 +25,21 @@ def opened(path: Path) -> tuple[Stack, Epochs]:
         exptime_s=numbers["exptime_s"],
         wcs=tuple(wcs_of(str(record["wcs"])) for record in records),
         psfs=tuple(from_record(record["psf"]) for record in records),
-        sigma_adu=numbers["sigma_adu"],
+        sigma_adu=numbers["sigma_adu"] * noise_gain(store),
         gain_e_adu=numbers["gain_e_adu"],
         zero_mag=numbers["zero_mag"],
         scale=numbers["scale"],
         filters=tuple(str(record["filter"]) for record in records),
     )
     return store, epochs
+
+
+def noise_gain(store: Stack) -> NDArray[np.float64]:
+    """Give the factor by which the flux of a point is noisier than its pixels tell, (T,).
+
+    It is 1 but for images that were resampled before, whose pixels share their noise with their neighbours.
+    """
+    return np.array([float(record.get("noise_gain", 1)) for record in store.images])
 
 
 def sky(store: Stack, image: int) -> NDArray[np.float32]:

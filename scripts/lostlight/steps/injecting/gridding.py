@@ -77,7 +77,7 @@ def on_one_grid(path: Path, kernel: Kernel = "lanczos3") -> OneGrid:
     sigma = known.sigma_adu.copy()
     for image, found in registered(store, known, grid, kernel):
         light[image] = found.image
-        sigma[image] *= float(store.images[image].get("noise_gain", 1.0)) * _growth(store, image, found)
+        sigma[image] *= _growth(store, image, found)
     return OneGrid(grid, replace(known, shape=grid.shape, wcs=(grid.wcs,) * len(known), sigma_adu=sigma), light)
 
 
@@ -112,7 +112,10 @@ def write_registered(path: Path, out: Path, kernel: Kernel, attributes: Mapping[
     store, known = stacks.opened(path)
     grid = union_grid(known)
     stars = _stars(store, grid)
-    about = {**store.attributes, **attributes, "registered": {"kernel": kernel, "x0": grid.x0, "y0": grid.y0}}
+    about = {
+        **store.attributes, **attributes, "sky": {**store.attributes["sky"], "mesh_px": 0},
+        "registered": {"kernel": kernel, "x0": grid.x0, "y0": grid.y0},
+    }  # fmt: skip
     with stack_store.writing(out, (len(known), *grid.shape), about) as writer:
         for image, found in registered(store, known, grid, kernel):
             numbers = {name: float(values[image]) for name, values in store.numbers.items()}

@@ -74,11 +74,32 @@ def names(unit: Unit) -> list[str]:
 
 def read(unit: Unit, name: str, params: InjectParams) -> Image:
     """Read one image of a unit; raises as `epoch_files.read` does."""
-    told = json.loads(str(unit.facts[_IMAGE + name]))
-    start = f"{name}: "
+    image = epoch_files.read(file_of(unit, name), params.planes)
+    return image if image.wcs else replace(image, wcs=_told(unit, name)["wcs"])
+
+
+def file_of(unit: Unit, name: str) -> EpochFile:
+    """Give the files of one image of a unit."""
+    start, told = f"{name}: ", _told(unit, name)
     paths = {role.removeprefix(start): path for role, path in unit.inputs.items() if role.startswith(start)}
-    image = epoch_files.read(EpochFile(name, paths, told["layout"], told["number"]), params.planes)
-    return image if image.wcs else replace(image, wcs=told["wcs"])
+    if not paths:
+        paths = {"science": unit[f"{_STORE}zarr.json"].parent}
+    return EpochFile(name, paths, told["layout"], told["number"])
+
+
+def _told(unit: Unit, name: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(str(unit.facts[_IMAGE + name]))
+    return told
+
+
+def _files_of(name: str, image: EpochFile) -> dict[str, Path]:
+    """Give the files of an image by role; those of a store that is a folder belong to all images in it."""
+    place = image.paths["science"]
+    if not place.is_dir():
+        return {f"{name}: {part}": path for part, path in image.paths.items()}
+    return {
+        f"{_STORE}{path.relative_to(place).as_posix()}": path for path in sorted(place.rglob("*")) if path.is_file()
+    }
 
 
 def _given(source: str, n_images: int | None) -> list[Field]:
@@ -88,6 +109,8 @@ def _given(source: str, n_images: int | None) -> list[Field]:
             hint="name a folder of images of one field, a WorkUnit, or a store",
         )
     place = frame_list.resolve(source)
+    if stack_store.is_store(place):
+        return [_field("field", epoch_files.listed(place, n_images))]
     folders = [place]
     if place.is_dir() and not any(frame_list.is_frame(path.name) for path in place.iterdir()):
         folders = [path for path in sorted(place.iterdir()) if path.is_dir() and path.name[0] != "."] or [place]

@@ -1,4 +1,4 @@
-"""One image measured alone: its sky, its noise, the profile of a point."""
+"""One image measured alone: its sky, its noise, the profile of a point; that of a store was measured before."""
 
 from typing import Any
 
@@ -14,12 +14,18 @@ from lostlight.science.epochs.measure import measure as measure_image
 from lostlight.steps.injecting import images, measured
 from lostlight.steps.injecting.measured import number
 from lostlight.steps.injecting.profiles import from_file
+from lostlight.steps.injecting.stored import is_stored, known_of
 from lostlight.vocab.bits import STACK_BAD
 
 
 def measure(unit: Unit, params: InjectParams, out: Outputs) -> Result:
     """Measure one image."""
     name = str(unit.facts["image"])
+    file = images.file_of(unit, name)
+    if is_stored(file):
+        before = known_of(file)
+        measured.write(out["measured"], before)
+        return Result(_metrics(before.known))
     image = images.read(unit, name, params)
     psf = params.psf
     saturation = epoch_header.saturation_adu(image.header)
@@ -37,8 +43,11 @@ def measure(unit: Unit, params: InjectParams, out: Outputs) -> Result:
     known = _known(image, found, params) | from_file(unit, image, params)
     rms_mesh = found.sky.rms_mesh * np.float32(found.noise.sigma_adu / np.median(found.sky.rms_mesh))
     measured.write(out["measured"], measured.Measured(known, found.sky.mesh, rms_mesh, found.sky.sources))
-    metrics = {key: known[key] for key in ("mjd_mid", "sigma_adu", "fwhm_px", "n_stars", "psf_source", "lag")}
-    return Result(metrics, warnings=(*image.warnings, *found.warnings))
+    return Result(_metrics(known), warnings=(*image.warnings, *found.warnings))
+
+
+def _metrics(known: dict[str, Any]) -> dict[str, Any]:
+    return {key: known[key] for key in ("mjd_mid", "sigma_adu", "fwhm_px", "n_stars", "psf_source", "lag")}
 
 
 def _known(image: Image, found: Measured, params: InjectParams) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from lostlight.science.epochs.background import level
 from lostlight.science.motion.times import check_times
 from lostlight.steps.injecting import images, measured
 from lostlight.steps.injecting.measured import Measured, number
+from lostlight.steps.injecting.stored import is_stored, sky_of
 from lostlight.vocab import bits
 
 FEWEST = 3
@@ -35,7 +36,7 @@ def stack(unit: Unit, params: InjectParams, out: Outputs) -> Result:
     warnings = check_times([known[name].known["mjd_mid"] for name in order])
     _refuse_mixed({name: known[name] for name in order})
     shape = tuple(max(known[name].shape[axis] for name in order) for axis in (0, 1))
-    about = {"left_out": left_out, "id": unit.facts["stack"], "sky": params.background.model_dump()}
+    about = {"left_out": left_out, "id": unit.facts["stack"], "sky": _sky(unit, order[0], params)}
     scale = _scales([known[name].known for name in order])
     with stack_store.writing(out["stack"], (len(order), *shape), about) as store:
         for place, name in enumerate(order):
@@ -47,6 +48,12 @@ def stack(unit: Unit, params: InjectParams, out: Outputs) -> Result:
 
 MEASURED = "measured: "
 """Beginning of the roles of what was measured of each image."""
+
+
+def _sky(unit: Unit, name: str, params: InjectParams) -> dict[str, Any]:
+    """Tell how the sky was measured."""
+    file = images.file_of(unit, name)
+    return sky_of(file) if is_stored(file) else params.background.model_dump()
 
 
 def _put(

@@ -67,9 +67,10 @@ class Plates:
         self.hidden = static(ground)
         shape = (len(ground.epochs), *ground.epochs.shape)
         self.weight, self.psi, self.phi = (scratch(shape, np.float32, folder) for _ in range(3))
+        gain = stacks.noise_gain(ground.store).astype(np.float32)
         for number, psf in enumerate(ground.epochs.psfs):
             own = (number, *own_size(ground, number))
-            variance = np.asarray(ground.store.read("variance", *own))
+            variance = np.asarray(ground.store.read("variance", *own)) * gain[number] ** 2
             unused = bad(ground, number)
             if self.hidden.any():
                 unused = unused | nearest_on(self.hidden, ground.grid, ground.epochs.wcs[number], unused.shape)
