@@ -153,7 +153,7 @@ def test_errors_that_are_wrong_are_told(report):
 
 def test_what_to_do_next_follows_from_what_was_missed(report):
     settings = [setting for _, setting in recovery_words.what_next(report)]
-    assert "inject.n: 0" in settings
+    assert f"inject.n: {report['n_wanted']}" in settings
     assert [setting for _, setting in recovery_words.what_next(told(n=0))] == ["inject.n: 500"]
     crowded = {**report, "reasons": [{"code": "TOPK", "n": 100}], "n_wanted": None}
     assert "recover.top: 4" in [setting for _, setting in recovery_words.what_next(crowded)]

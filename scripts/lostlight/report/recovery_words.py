@@ -99,12 +99,12 @@ def what_next(told: Mapping[str, Any]) -> list[tuple[str, str]]:
     missed = {each["code"]: each["n"] for each in told["reasons"]}
     bright = sum(n for code, n in missed.items() if code in REMEDIES)
     worst = max((code for code in missed if code in REMEDIES), key=lambda code: missed[code], default="")
-    wanted, n = told["n_wanted"], told["n_injected"]
+    wanted, n = told["n_wanted"] or 0, told["n_injected"]
     n_false = sum(each["n"] for each in told["alarms"])
     expected = sum(each["n_expected"] or 0 for each in told["alarms"])
     offers = [
         (not n, "Plant sources, to learn how complete the search is.", "inject.n: 500"),
-        (n and wanted and n < wanted, f"The precision asked for needs {wanted or 0:,} planted sources.", "inject.n: 0"),
+        (n and wanted and n < wanted, f"A finer m50 takes some {wanted:,} planted sources.", f"inject.n: {wanted}"),
         (bright > 0.05 * max(n, 1), f"Sources were missed that noise did not hide: {REASONS.get(worst, '')}.",
          REMEDIES.get(worst, "")),
         (n_false > expected + 3 * max(expected, 1) ** 0.5, "More false alarms than noise explains: the images hold "
