@@ -1,24 +1,31 @@
 """The images that stacks are made of: which fields there are, and the files of each."""
 
 import json
+import logging
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from astropy.io.fits import Header
+from astropy.wcs import WCS
 
 from lostlight.core.config import LIGHTS
 from lostlight.core.errors import ConfigError
 from lostlight.core.manifest import Manifest, products
 from lostlight.core.params import InjectParams
 from lostlight.core.step import Unit
-from lostlight.io import epoch_files, frame_list, stack_store
+from lostlight.io import epoch_files, frame_list, mosaic_frames, stack_store
 from lostlight.io.epoch_files import EpochFile, Image
+from lostlight.science.motion.flat import flat_sky
 from lostlight.steps.injecting import profiles
 
 SIMULATED = re.compile(r"(camera|tiles|movers):\d+$")
 _IMAGE, _STORE = "image: ", "store: "
 _MIN_IMAGES = 3
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,11 @@ def fields(manifests: Sequence[Manifest], params: InjectParams) -> list[Field]:
     ConfigError
         If there are none, or too few images of one.
     """
-    found = _lights(manifests) if params.images == LIGHTS else _given(params.images, params.n_images or None)
+    found = (
+        _lights(manifests, params.plate_scale_arcsec)
+        if params.images == LIGHTS
+        else _given(params.images, params.n_images or None)
+    )
     for each in found:
         if len(each.images) < _MIN_IMAGES:
             raise ConfigError(
@@ -122,24 +133,48 @@ def _given(source: str, n_images: int | None) -> list[Field]:
     ]
 
 
-def _lights(manifests: Sequence[Manifest]) -> list[Field]:
-    """Take the calibrated frames of the run, a field for each filter."""
-    placed = [json.loads(path.read_bytes()) for path in products(manifests, "canvas")]
-    skies = {name: frame["wcs"] for canvas in placed for name, frame in canvas["frames"].items()}
-    lights = [path for path in products(manifests, "image") if not path.name.startswith("mosaic")]
-    images = {
-        path.name.removesuffix(".fits"): EpochFile(path.name.removesuffix(".fits"), {"science": path})
-        for path in lights
-    }
+def _lights(manifests: Sequence[Manifest], plate_scale_arcsec: float) -> list[Field]:
+    """Take the calibrated frames of the run, a field for each filter; step 12 tells where those without a sky lie."""
+    placed = [json.loads(path.read_bytes())["frames"] for path in products(manifests, "canvas")]
+    frames = {name: frame for canvas in placed for name, frame in canvas.items()}
     filters: dict[str, list[EpochFile]] = {}
-    for _, image in sorted(images.items()):
+    for name, path in sorted(_light_files(manifests).items()):
+        if why := frames.get(name, {}).get("reason"):
+            _log.warning("%s is left out: %s", name, why)
+            continue
+        image = EpochFile(name, {"science": path})
         filters.setdefault(epoch_files.filter_of(image), []).append(image)
-    made = [_field(_plain(name) or "lights", some) for name, some in filters.items() if len(some) >= _MIN_IMAGES]
-    return [replace(each, skies=skies) for each in made]
+    skies = {name: sky_of(frame["wcs"], plate_scale_arcsec) for name, frame in frames.items() if frame["wcs"]}
+    return [
+        _field(_plain(name) if name else "lights", some, skies)
+        for name, some in filters.items()
+        if len(some) >= _MIN_IMAGES
+    ]
 
 
-def _field(name: str, images: Sequence[EpochFile]) -> Field:
-    return Field(name, dict(zip(_distinct([_plain(image.id) for image in images]), images, strict=True)))
+def _light_files(manifests: Sequence[Manifest]) -> dict[str, Path]:
+    """Find the calibrated frames: those of step 11, or those that step 12 was given."""
+    given = [str(manifest.params["frames"]) for manifest in manifests if manifest.params.get("frames")]
+    made = [path for path in products(manifests, "image") if not path.name.startswith("mosaic")]
+    if made:
+        return {path.name.removesuffix(".fits"): path for path in made}
+    return {name: path for source in given for name, path in mosaic_frames.listed(source)}
+
+
+def sky_of(text: str, plate_scale_arcsec: float) -> str:
+    """Give the cards of a sky: those given, or of a flat one where they only place images on each other."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        wcs = WCS(Header.fromstring(text, sep="\n"), naxis=2)
+    if wcs.has_celestial:
+        return text
+    return str(flat_sky(wcs, plate_scale_arcsec).to_header().tostring(sep="\n", endcard=False, padding=False))
+
+
+def _field(name: str, images: Sequence[EpochFile], skies: Mapping[str, str] | None = None) -> Field:
+    names = _distinct([_plain(image.id) for image in images])
+    known = {own: (skies or {}).get(image.id, "") for own, image in zip(names, images, strict=True)}
+    return Field(name, dict(zip(names, images, strict=True)), known)
 
 
 def _plain(name: str) -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lostlight.core.params import RecoverParams
 from lostlight.core.step import Lent, Outputs, Result, Unit, seed_of
 from lostlight.io import arrays, tables
+from lostlight.science.motion.flat import is_flat
 from lostlight.science.recover.cutouts import cutouts
 from lostlight.science.search import nulls
 from lostlight.science.search.candidates import Survivors, candidates, survivors
@@ -85,9 +86,10 @@ def place_of(row: Table.Row) -> str:
 def listed(ground: Ground, made: Evidence, days: NDArray[np.float64], peaks: Peaks, found: Survivors) -> Table:
     """List the candidates among the best paths."""
     epochs = ground.epochs
+    sky = None if is_flat(epochs.wcs[0]) else epochs.wcs[0]
     return candidates(
         made.psi, made.phi, days, ground.velocities, peaks, ground.rules, ground.profile, found=found,
-        stack_id=str(ground.store.attributes["id"]), origin=(ground.grid.x0, ground.grid.y0), wcs=epochs.wcs[0],
+        stack_id=str(ground.store.attributes["id"]), origin=(ground.grid.x0, ground.grid.y0), wcs=sky,
         mjd_first=float(epochs.mjd_mid[0]), zero_mag=float(epochs.zero_mag[0]),
     )  # fmt: skip
 
