@@ -1,6 +1,7 @@
 """Cases that step 13 cuts out of stacks, held against the images they come from and against light itself."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from lostlight.steps.injecting import casing, gridding
 
 SEED, N = 3, 12
 STEP = "13_inject"
+ANYWHERE = {"placement": {"strategy": "mid"}}
+"""Quick: no source is drawn again because it leaves the cut-out."""
 BRIGHT = {"mode": "snr_frame_each", "low": 60, "high": 90}
 
 
@@ -146,8 +149,9 @@ def test_noise_is_told_as_a_point_meets_it(cut):
         assert found == pytest.approx(epochs.sigma_adu[t] * np.sqrt(epochs.psfs[t].n_eff), rel=0.06)
 
 
-def test_no_result_depends_on_the_number_of_threads(cut, tmp_path):
+def test_no_result_depends_on_the_number_of_threads(cut, frames, tmp_path):
     """A2."""
+    cut = replace(cut, params=params(frames, **ANYWHERE))
     hashes = set()
     for threads in (1, 2):
         casing.write_store(tmp_path / f"{threads}.zarr.zip", cut, cut.batches(threads))
@@ -158,8 +162,7 @@ def test_no_result_depends_on_the_number_of_threads(cut, tmp_path):
 
 def test_near_a_star_is_near_a_star(store, frames):
     """The stars of the simulation know nothing of those that the stack found."""
-    asked = params(frames, placement={"strategy": "near_star"})
-    cut = casing.cutting(store, asked)
+    cut = casing.cutting(store, params(frames, placement={"strategy": "near_star"}))
     batch = next(iter(cut.batches()))
     field = Movers(SEED, n_epochs=5, rotation_deg=0.2)
     x, y = field.star_pixels(0)
@@ -176,9 +179,9 @@ def test_near_a_star_is_near_a_star(store, frames):
     assert np.mean(np.array(distance) < 8) >= 0.6, distance
 
 
-def test_x_is_stored_where_it_is_asked_for(store, frames, tmp_path):
-    asked = params(frames, cases={"n": 3, "patch_px": 32, "store_x": True})
-    cut = casing.cutting(store, asked)
+def test_x_is_stored_where_it_is_asked_for(cut, frames, tmp_path):
+    asked = params(frames, cases={"n": 3, "patch_px": 32, "store_x": True}, **ANYWHERE)
+    cut = replace(cut, params=asked)
     casing.write_store(tmp_path / "c.zarr", cut, cut.batches())
     made = case_store.open_cases(tmp_path / "c.zarr")
 

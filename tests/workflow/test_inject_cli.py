@@ -18,6 +18,8 @@ from lostlight.vocab.bits import STACK_BAD
 from lostlight.vocab.movers import SAMPLE_TYPES, STRATEGIES
 
 N_EPOCHS = 4
+ANYWHERE = ["--set", "inject.placement.strategy=mid"]
+"""Quick: no source is drawn again because it leaves the cut-out."""
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +188,7 @@ def test_registered_images_show_bodies_where_the_first_image_would(frames, tmp_p
 
 def test_cases_in_both_forms_are_the_same(made, tmp_path):
     out = tmp_path / "cases"
-    said = typed("cases", "--stack", made[0], "--n", 6, "--out", out, "--type", "tno", "--type", "hot_pixel")
+    said = typed("cases", "--stack", made[0], "--n", 6, "--out", out, "--type", "tno", "--type", "hot_pixel", *ANYWHERE)
     store = case_store.open_cases(out / "cases.zarr")
 
     assert names(out) == [f"case_{i:06d}.npz" for i in range(6)] + ["cases.zarr"]
@@ -202,7 +204,20 @@ def test_cases_in_both_forms_are_the_same(made, tmp_path):
 
 def test_cases_depend_on_the_seed_alone(made, tmp_path):
     for name, seed in (("a", 7), ("b", 7), ("c", 8)):
-        typed("cases", "--stack", made[0], "--n", 2, "--out", tmp_path / name, "--seed", seed, "--format", "npz")
+        typed(
+            "cases",
+            "--stack",
+            made[0],
+            "--n",
+            2,
+            "--out",
+            tmp_path / name,
+            "--seed",
+            seed,
+            "--format",
+            "npz",
+            *ANYWHERE,
+        )
     first, again, other = ((tmp_path / name / "case_000001.npz").read_bytes() for name in "abc")
 
     assert first == again != other
@@ -245,7 +260,7 @@ def test_the_demonstration_has_five_sections_with_all_types_and_strategies(tmp_p
 
 
 def test_a_saved_case_is_told_and_drawn(made, tmp_path):
-    typed("cases", "--stack", made[0], "--n", 1, "--out", tmp_path / "c", "--format", "npz")
+    typed("cases", "--stack", made[0], "--n", 1, "--out", tmp_path / "c", "--format", "npz", *ANYWHERE)
     file = tmp_path / "c" / "case_000000.npz"
     said, truth = typed("demo", "--case", file), case_files.read(file)["meta"]
     picture = Image.open(io.BytesIO(file.with_suffix(".png").read_bytes()))
@@ -255,7 +270,7 @@ def test_a_saved_case_is_told_and_drawn(made, tmp_path):
         assert f"{x:>9.2f} {y:>9.2f}" in said
     assert picture.size[0] > 500
     # the rings are drawn
-    assert (np.abs(np.asarray(picture.convert("RGB")).astype(int) - (0x56, 0xB4, 0xE9)).sum(axis=2) < 12).sum() > 100
+    assert (np.abs(np.asarray(picture.convert("RGB")).astype(int) - (0x56, 0xB4, 0xE9)).sum(axis=2) < 12).sum() > 30
 
 
 def test_what_is_no_case_is_refused(tmp_path):
