@@ -106,7 +106,7 @@ def cutting(path: Path, params: InjectParams) -> Cutting:
         )
     if params.motion == "table":
         raise ConfigError("cases draw their own bodies: motion cannot be that of a table", hint="take linear or abg")
-    ground = gridding.on_one_grid(path, params.registration.kernel)
+    ground = gridding.on_one_grid(path, params.registration.kernel, params.photons.gain_e_adu)
     stars = planning.stars(store) if params.placement.strategy == "near_star" else None
     if stars is not None:
         x, y, flux = stars

@@ -14,8 +14,8 @@ from lostlight.science.inject.psf import from_record
 from lostlight.vocab.bits import STACK_BAD
 
 
-def opened(path: Path) -> tuple[Stack, Epochs]:
-    """Open a stack; raises ContractError if it cannot be read."""
+def opened(path: Path, gain_e_adu: float | None = None) -> tuple[Stack, Epochs]:
+    """Open a stack, with another gain if one is given; raises ContractError if it cannot be read."""
     store = stack_store.open_store(path)
     numbers, records = store.numbers, store.images
     epochs = Epochs(
@@ -26,7 +26,7 @@ def opened(path: Path) -> tuple[Stack, Epochs]:
         wcs=tuple(wcs_of(str(record["wcs"])) for record in records),
         psfs=tuple(from_record(record["psf"]) for record in records),
         sigma_adu=numbers["sigma_adu"] * noise_gain(store),
-        gain_e_adu=numbers["gain_e_adu"],
+        gain_e_adu=np.full(len(records), gain_e_adu) if gain_e_adu else numbers["gain_e_adu"],
         zero_mag=numbers["zero_mag"],
         scale=numbers["scale"],
         filters=tuple(str(record["filter"]) for record in records),

@@ -55,7 +55,7 @@ class OneGrid:
         return ~np.isfinite(self.light[image])
 
 
-def on_one_grid(path: Path, kernel: Kernel = "lanczos3") -> OneGrid:
+def on_one_grid(path: Path, kernel: Kernel = "lanczos3", gain_e_adu: float | None = None) -> OneGrid:
     """Bring the images of a stack to one grid; those that share it already are taken as they are.
 
     Parameters
@@ -63,6 +63,8 @@ def on_one_grid(path: Path, kernel: Kernel = "lanczos3") -> OneGrid:
     path : Path
         A store of a stack.
     kernel : {'lanczos3', 'cubic', 'linear'}
+    gain_e_adu : float, optional
+        That of all images, if not that of their headers.
 
     Raises
     ------
@@ -71,7 +73,7 @@ def on_one_grid(path: Path, kernel: Kernel = "lanczos3") -> OneGrid:
     ContractError
         If the store cannot be read.
     """
-    store, known = stacks.opened(path)
+    store, known = stacks.opened(path, gain_e_adu)
     grid = union_grid(known)
     light = scratch((len(known), *grid.shape), np.float32)
     sigma = known.sigma_adu.copy()

@@ -54,12 +54,17 @@ def _known(image: Image, found: Measured, params: InjectParams) -> dict[str, Any
     mjd_mid = image.exposure.mid(params.time_ref)
     if not np.isfinite(mjd_mid):
         raise BadDate(f"{image.id}: the time of the image is no number", hint="mend MJD-OBS, or leave the image out")
-    gain = params.photons.gain_e_adu or image.gain_e_adu
     return {
         "mjd_mid": mjd_mid, "exptime_s": image.exposure.exptime_s, "sigma_adu": found.noise.sigma_adu,
-        "gain_e_adu": number(gain), "zero_mag": number(image.zero_mag), "filter": image.filter, "wcs": image.wcs,
+        "gain_e_adu": number(image.gain_e_adu), "zero_mag": number(image.zero_mag), "filter": image.filter,
+        "wcs": image.wcs,
         "shape": list(image.science.shape), "from_plane": found.noise.from_plane,
         "lag": max(found.noise.lag_x, found.noise.lag_y), "psf": found.psf.psf.record(), "fwhm_px": found.psf.fwhm_px,
         "n_stars": found.psf.n_stars, "psf_source": found.psf.source, "psf_flags": list(found.psf.flags),
-        "psf_rms": number(found.psf.rms), "time_card": image.exposure.card,
+        "psf_rms": number(found.psf.rms), "time_card": image.exposure.card, "notes": _notes(image, found),
     }  # fmt: skip
+
+
+def _notes(image: Image, found: Measured) -> list[str]:
+    """Give what was noticed when the image was read, and of its noise, without its name."""
+    return [*(said.split(": ", 1)[-1] for said in image.warnings), *filter(None, [found.noise.note])]

@@ -29,7 +29,7 @@ NO_RATES: Rates = MappingProxyType({})
 
 def plan(unit: Unit, params: InjectParams, out: Outputs) -> Result:
     """Lay out the sources of one stack."""
-    store, known = epochs.opened(unit["stack"])
+    store, known = epochs.opened(unit["stack"], params.photons.gain_e_adu)
     rates = rates_of(params, known, known.shape)
     rules = rules_of(params, int(unit.facts["n"]), str(unit.facts["stack"]), rates)
     given = _table(unit["table"], reference_time(known, rules.target)) if "table" in unit else {}

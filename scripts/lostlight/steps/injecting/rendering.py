@@ -15,7 +15,7 @@ from lostlight.vocab.movers import INJECTED_EPOCHS
 
 def render(unit: Unit, params: InjectParams, out: Outputs) -> Result:
     """Render the sources of every so-manieth copy of the images."""
-    _, known = epochs.opened(unit["stack"])
+    _, known = epochs.opened(unit["stack"], params.photons.gain_e_adu)
     rules = planning.rules_of(params, 0, str(unit.facts["stack"]))
     plan = planning.read(unit, rules)
     which = np.flatnonzero(plan.realisation % int(unit.facts["n_shares"]) == int(unit.facts["share"]))
