@@ -83,6 +83,8 @@ def test_x_is_the_cut_out_and_the_source_bit_by_bit(made, cut, tmp_path):
         np.testing.assert_array_equal(saved["X"], together[i])
         np.testing.assert_array_equal(saved["Y"], made.y(i))
         assert saved["meta"]["row"] == made.truth["row"][i]
+        # 14.7 adu, less where pixels share their noise; stars on a cut-out are no noise of it
+        assert ((saved["sigma_patch"] > 10) & (saved["sigma_patch"] < 16)).all()
 
 
 def test_the_light_is_where_the_truth_says(made):

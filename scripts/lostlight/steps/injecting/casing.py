@@ -18,6 +18,7 @@ from lostlight.core.errors import ConfigError
 from lostlight.core.params import InjectParams
 from lostlight.core.step import Outputs, Result, Unit
 from lostlight.io import case_files, case_store, stack_store
+from lostlight.io.stack_store import Stack
 from lostlight.science.epochs.patches import patch, patch_corners, patch_noise
 from lostlight.science.inject.batch import BLOCK, Batch, inject_batch
 from lostlight.science.inject.described import plain
@@ -93,7 +94,7 @@ def cutting(path: Path, params: InjectParams) -> Cutting:
     Raises
     ------
     ConfigError
-        If cut-outs are larger than the images, or motion is that of a table.
+        If cut-outs are larger than the images or narrower than a point, or motion is that of a table.
     ContractError
         If the store cannot be read.
     """
@@ -106,12 +107,23 @@ def cutting(path: Path, params: InjectParams) -> Cutting:
         )
     if params.motion == "table":
         raise ConfigError("cases draw their own bodies: motion cannot be that of a table", hint="take linear or abg")
+    _refuse_wide(store, side)
     ground = gridding.on_one_grid(path, params.registration.kernel, params.photons.gain_e_adu)
     stars = planning.stars(store) if params.placement.strategy == "near_star" else None
     if stars is not None:
         x, y, flux = stars
         stars = x - ground.grid.x0, y - ground.grid.y0, flux
     return Cutting(stack_id, ground, params, stars)
+
+
+def _refuse_wide(store: Stack, side: int) -> None:
+    """Refuse points that are wider than cut-outs."""
+    widest = float(np.max(store.numbers["fwhm_px"]))
+    if widest > side:
+        raise ConfigError(
+            f"a point is {widest:.3g} px wide, and does not fit into cut-outs of {side} x {side} px",
+            hint="make inject.cases.patch_px larger, or look at how the profile was measured (inject.psf)",
+        )
 
 
 def n_patches(cut: Cutting) -> int:
@@ -137,8 +149,8 @@ def write_store(path: Path, cut: Cutting, batches: Iterator[Batch], progress: Pr
 def write_files(folder: Path, cut: Cutting, batch: Batch) -> list[Path]:
     """Write cases as files of one each, ``case_000000.npz`` and so on."""
     light, epochs = cut.ground.light, cut.ground.epochs
-    bad = ~np.isfinite(light)
-    sigma = patch_noise(light, bad, batch.corner, cut.side)
+    sigma = patch_noise(light, ~np.isfinite(light) | cut.ground.sources, batch.corner, cut.side)
+    sigma = np.where(np.isfinite(sigma), sigma, epochs.sigma_adu)
     x, n_images = batch.x(light), len(epochs)
     written = []
     for i, case in enumerate(batch.cases.tolist()):

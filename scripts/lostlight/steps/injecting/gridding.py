@@ -36,11 +36,14 @@ class OneGrid:
         from independent pixels: where images were resampled, noise is shared by neighbours.
     light : (T, H, W) float32, adu
         Without the sky; NaN where nothing is measured.
+    sources : (H, W) bool
+        Pixels of static sources on the earliest image.
     """
 
     grid: Grid
     epochs: Epochs
     light: Images
+    sources: NDArray[np.bool_]
 
     @cached_property
     def scale_arcsec(self) -> float:
@@ -80,7 +83,8 @@ def on_one_grid(path: Path, kernel: Kernel = "lanczos3", gain_e_adu: float | Non
     for image, found in registered(store, known, grid, kernel):
         light[image] = found.image
         sigma[image] *= _growth(store, image, found)
-    return OneGrid(grid, replace(known, shape=grid.shape, wcs=(grid.wcs,) * len(known), sigma_adu=sigma), light)
+    shared = replace(known, shape=grid.shape, wcs=(grid.wcs,) * len(known), sigma_adu=sigma)
+    return OneGrid(grid, shared, light, _stars(store, grid) > 0)
 
 
 def registered(store: Stack, known: Epochs, grid: Grid, kernel: Kernel) -> Iterator[tuple[int, Registered]]:
