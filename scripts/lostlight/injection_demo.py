@@ -98,7 +98,7 @@ def planted(sample_type: str = "tno", seed: int = SEED, **options: Any) -> Case:
     """Plant a source in images of noise, the same each time."""
     patch = np.random.default_rng(1).normal(0, SIGMA_ADU, (len(HOURS), SIDE_PX, SIDE_PX)).astype(np.float32)
     words = {"target_config": TargetConfig("mid", margin_px=16), "brightness": {"mode": "snr_stack", "value": 20}}
-    x, y, meta = inject(patch, HOURS, SCALE_ARCSEC, PSFParams(FWHM_PX), sample_type, seed, **{**words, **options})
+    x, y, meta = inject(patch, HOURS, SCALE_ARCSEC, PSFParams(FWHM_PX), sample_type, seed, **{**words, **options})[:3]
     return Case(patch, x, y, meta)
 
 

@@ -55,7 +55,7 @@ class OneGrid:
 
     def is_bad(self, image: int) -> NDArray[np.bool_]:
         """Tell which pixels of an image hold no measurement, (H, W) bool."""
-        return ~np.isfinite(self.light[image])
+        return np.asarray(~np.isfinite(self.light[image]))
 
 
 def on_one_grid(path: Path, kernel: Kernel = "lanczos3", gain_e_adu: float | None = None) -> OneGrid:
