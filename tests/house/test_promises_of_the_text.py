@@ -51,7 +51,7 @@ def test_every_dependency_is_in_the_lock(project):
 
 def commands(project):
     """Every command that the documents tell people to type."""
-    for name in ("README.md", "CONTRIBUTING.md", "config/README.md", "docs/mosaic.md"):
+    for name in ("README.md", "CONTRIBUTING.md", "config/README.md", "docs/mosaic.md", "docs/movers.md"):
         for line in (project / name).read_text().splitlines():
             for found in re.findall(r"(?:^ {4}|`)((?:make|lostlight|snakemake|python scripts/)[^`#]*)", line):
                 yield name, found.strip()
