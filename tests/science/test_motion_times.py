@@ -39,14 +39,22 @@ def test_what_is_no_time_is_refused(wrong):
 
 
 def test_times_out_of_order_or_twice_are_refused():
-    with pytest.raises(ConfigError, match="images 1 and 2 are not in order"):
+    with pytest.raises(ConfigError, match="image 1 and image 2 are not in order"):
         check_times([57130.2, 57130.4, 57130.3])
-    with pytest.raises(ConfigError, match="images 0 and 1 have the same time") as refused:
+    with pytest.raises(ConfigError, match="image 0 and image 1 have the same time") as refused:
         check_times([57130.2, 57130.2, 57130.3])
     assert "once" in refused.value.hint
 
 
 def test_times_that_32_bits_made_equal_are_told_as_such():
-    with pytest.raises(ConfigError, match="images 1 and 2 have the same time") as refused:
+    with pytest.raises(ConfigError, match="image 1 and image 2 have the same time") as refused:
         check_times(np.array([57130.2013, 57130.2451, 57130.2456]).astype(np.float32))
     assert "64 bits" in refused.value.hint
+
+
+def test_times_are_told_by_name_and_judged_as_they_were_written():
+    with pytest.raises(ConfigError, match="left and right have the same time"):
+        check_times([57130.2, 57130.2], names=["left", "right"])
+    written = np.array([57130.2013, 57130.2451, 57131.1977]).astype(np.float32).astype(float)
+    assert check_times(written + 0.001) == []
+    assert "337.5 s" in check_times(written + 0.001, written=written)[0]

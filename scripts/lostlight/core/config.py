@@ -1,6 +1,7 @@
 """Read, merge and check the configuration; say in two lines what is wrong with it."""
 
 import difflib
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -214,7 +215,15 @@ def _line(problem: dict[str, Any], kind: type[BaseModel], prefix: str) -> str:
         known = list(_fields(kind, path[:-1]))
         near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
         return f"there is no key {key!r}" + (f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}")
-    return f"{key} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    near = _near_word(problem) if problem["type"] == "literal_error" else ""
+    return f"{key} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}{near}"
+
+
+def _near_word(problem: dict[str, Any]) -> str:
+    """Suggest a word that is allowed where another was written."""
+    allowed = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
+    near = difflib.get_close_matches(str(problem["input"]), allowed, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _fields(kind: type[BaseModel], path: Sequence[str | int]) -> Iterable[str]:

@@ -32,7 +32,7 @@ A ``RemoteError`` or ``ToolFailed`` raised inside a step fails that unit, like a
 """
 
 import errno
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -214,3 +214,12 @@ def about(file: str) -> Iterator[None]:
         if file in error.message:
             raise
         raise type(error)(f"{file}: {error.message}", error.hint, **error.facts) from error
+
+
+def instead_of(word: str, known: Iterable[str]) -> str:
+    """Say what may have been meant by a word that is not known: the nearest that is, or else all of them."""
+    import difflib
+
+    choices = list(known)
+    near = difflib.get_close_matches(word, choices, n=1)
+    return f"did you mean {near[0]}?" if near else f"choose from {', '.join(choices)}"

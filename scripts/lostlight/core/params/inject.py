@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from lostlight.core.errors import instead_of
 from lostlight.core.params.base import Fraction, Params, Positive
 from lostlight.core.params.calibrate import BASIC, mark_advanced
 from lostlight.vocab.movers import SAMPLE_TYPES
@@ -106,6 +107,12 @@ class PlacementParams(_Levelled):
     max_coverage: float = Field(0.01, gt=0, le=1)
     """fraction of an image that planted sources may touch; the rest goes to further copies"""
 
+    @model_validator(mode="after")
+    def _with_a_place(self) -> "PlacementParams":
+        if self.strategy == "fixed" and (self.x_px is None or self.y_px is None):
+            raise ValueError("placement.strategy is fixed, but placement.x_px and placement.y_px are not both given")
+        return self
+
 
 class PhotonsParams(_Levelled):
     """Noise of the light that is added."""
@@ -185,13 +192,9 @@ class InjectParams(Params):
     @field_validator("classes")
     @classmethod
     def _known(cls, classes: dict[str, float]) -> dict[str, float]:
-        import difflib
-
         for name, part in classes.items():
             if name not in SAMPLE_TYPES:
-                near = difflib.get_close_matches(name, SAMPLE_TYPES, n=1)
-                said = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(SAMPLE_TYPES)}"
-                raise ValueError(f"there is no sample type {name!r}{said}")
+                raise ValueError(f"there is no sample type {name!r}; {instead_of(name, SAMPLE_TYPES)}")
             if part < 0:
                 raise ValueError(f"classes.{name} is negative")
         if classes and not sum(classes.values()) > 0:

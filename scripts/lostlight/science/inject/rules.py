@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from lostlight.core.errors import ConfigError
+from lostlight.core.errors import ConfigError, instead_of
 from lostlight.science.inject.targets import TargetConfig
 from lostlight.vocab.movers import BRIGHTNESS, KINEMATIC, SAMPLE_TYPES
 
@@ -36,7 +36,7 @@ class Brightness:
 
     def __post_init__(self) -> None:
         if self.mode not in BRIGHTNESS:
-            raise ConfigError(f"there is no brightness {self.mode!r}", f"choose from {', '.join(BRIGHTNESS)}")
+            raise ConfigError(f"there is no brightness {self.mode!r}", instead_of(self.mode, BRIGHTNESS))
         if not self.low <= self.high:
             raise ConfigError(f"brightness from {self.low} to {self.high}", "give the least first")
         if self.law not in ("uniform", "legacy"):
@@ -113,7 +113,7 @@ class InjectionRules:
     def __post_init__(self) -> None:
         for name in self.classes:
             if name not in SAMPLE_TYPES:
-                raise ConfigError(f"there is no sample type {name!r}", f"choose from {', '.join(SAMPLE_TYPES)}")
+                raise ConfigError(f"there is no sample type {name!r}", instead_of(name, SAMPLE_TYPES))
         if not self.classes or min(self.classes.values()) < 0 or not sum(self.classes.values()) > 0:
             raise ConfigError(f"shares of sample types: {dict(self.classes)}", "give one at least, none negative")
         for name, (low, high) in self.rates.items():
@@ -122,7 +122,7 @@ class InjectionRules:
             if not 0 < low <= high:
                 raise ConfigError(f"rates of {name} from {low:g} to {high:g} arcsec/h", "give the least first, above 0")
         if self.motion not in MOTIONS:
-            raise ConfigError(f"there is no motion {self.motion!r}", f"choose from {', '.join(MOTIONS)}")
+            raise ConfigError(f"there is no motion {self.motion!r}", instead_of(self.motion, MOTIONS))
         if not 0 <= self.dropout <= 1:
             raise ConfigError(f"a chance of {self.dropout} that a source is left out", "give 0 to 1")
         if not self.plate_scale > 0:

@@ -7,7 +7,7 @@ import numpy as np
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from lostlight.core.errors import ConfigError
+from lostlight.core.errors import ConfigError, instead_of
 from lostlight.vocab.movers import STRATEGIES
 
 Floats = NDArray[np.float64]
@@ -66,7 +66,7 @@ class TargetConfig:
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
-            raise ConfigError(f"there is no target strategy {self.strategy!r}", f"choose from {', '.join(STRATEGIES)}")
+            raise ConfigError(f"there is no target strategy {self.strategy!r}", instead_of(self.strategy, STRATEGIES))
         if self.strategy == "fixed" and (self.fixed_x is None or self.fixed_y is None):
             raise ConfigError("strategy fixed needs fixed_x and fixed_y", "give both, in zero-based pixels")
         if not 0 <= self.near_px[0] <= self.near_px[1]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lostlight.core.errors import ConfigError
+from lostlight.core.errors import ConfigError, instead_of
 from lostlight.science.motion.earth import GEOCENTRE
 from lostlight.science.motion.geometry import aspect, rate_and_pa, rate_components
 from lostlight.science.population.classes import CLASSES, MIXTURES, RESTING, Class, Kinematic, Population
@@ -161,7 +161,7 @@ def members(sample_type: str) -> tuple[tuple[str, ...], tuple[float, ...]]:
     if sample_type not in SAMPLE_TYPES:
         raise ConfigError(
             f"there is no sample type {sample_type!r}",
-            hint=f"known: {', '.join(SAMPLE_TYPES)}",
+            hint=instead_of(sample_type, SAMPLE_TYPES),
             sample_type=sample_type,
         )
     if sample_type == LEGACY:

@@ -13,7 +13,7 @@ from astropy.io.fits import Header
 from astropy.wcs import WCS
 
 from lostlight.core.config import LIGHTS
-from lostlight.core.errors import ConfigError
+from lostlight.core.errors import BadImage, ConfigError
 from lostlight.core.manifest import Manifest, products
 from lostlight.core.params import InjectParams
 from lostlight.core.step import Unit
@@ -85,7 +85,14 @@ def names(unit: Unit) -> list[str]:
 
 def read(unit: Unit, name: str, params: InjectParams) -> Image:
     """Read one image of a unit; raises as `epoch_files.read` does."""
-    image = epoch_files.read(file_of(unit, name), params.planes)
+    try:
+        image = epoch_files.read(file_of(unit, name), params.planes)
+    except BadImage as error:
+        if "code" not in error.facts:
+            raise
+        # codes and their hints are those of calibration
+        said = error.message.removeprefix(f"{error.facts['code']}: ")
+        raise BadImage(said, hint="copy the file again, or leave it out") from error
     return image if image.wcs else replace(image, wcs=_told(unit, name)["wcs"])
 
 

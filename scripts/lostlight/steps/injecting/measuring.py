@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from lostlight.core.errors import BadDate
 from lostlight.core.params import InjectParams
 from lostlight.core.step import Outputs, Result, Unit
 from lostlight.io import epoch_header
 from lostlight.io.epoch_files import Image
 from lostlight.science.epochs.measure import Measured
 from lostlight.science.epochs.measure import measure as measure_image
+from lostlight.science.motion.times import check_times
 from lostlight.steps.injecting import images, measured
 from lostlight.steps.injecting.measured import number
 from lostlight.steps.injecting.profiles import from_file
@@ -52,12 +52,11 @@ def _metrics(known: dict[str, Any]) -> dict[str, Any]:
 
 def _known(image: Image, found: Measured, params: InjectParams) -> dict[str, Any]:
     mjd_mid = image.exposure.mid(params.time_ref)
-    if not np.isfinite(mjd_mid):
-        raise BadDate(f"{image.id}: the time of the image is no number", hint="mend MJD-OBS, or leave the image out")
+    check_times([mjd_mid], names=[image.id])
     return {
         "mjd_mid": mjd_mid, "exptime_s": image.exposure.exptime_s, "sigma_adu": found.noise.sigma_adu,
         "gain_e_adu": number(image.gain_e_adu), "zero_mag": number(image.zero_mag), "filter": image.filter,
-        "wcs": image.wcs,
+        "wcs": image.wcs, "mjd_written": image.exposure.mjd,
         "shape": list(image.science.shape), "from_plane": found.noise.from_plane,
         "lag": max(found.noise.lag_x, found.noise.lag_y), "psf": found.psf.psf.record(), "fwhm_px": found.psf.fwhm_px,
         "n_stars": found.psf.n_stars, "psf_source": found.psf.source, "psf_flags": list(found.psf.flags),

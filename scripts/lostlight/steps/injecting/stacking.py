@@ -29,11 +29,13 @@ def stack(unit: Unit, params: InjectParams, out: Outputs) -> Result:
     left_out = {name: str(unit.facts[MEASURED + name]) for name in images.names(unit) if MEASURED + name not in unit}
     if len(known) < FEWEST:
         raise ConfigError(
-            f"{len(known)} of {len(known) + len(left_out)} images can be used; {next(iter(left_out.values()), '')}",
+            f"{len(known)} of {len(known) + len(left_out)} images can be used, and {FEWEST} are needed;"
+            f" {next(iter(left_out.values()), '')}",
             hint="look at the images, or at inject.planes",
         )
     order = sorted(known, key=lambda name: (known[name].known["mjd_mid"], name))
-    warnings = check_times([known[name].known["mjd_mid"] for name in order])
+    mjd, written = ([known[name].known.get(key) for name in order] for key in ("mjd_mid", "mjd_written"))
+    warnings = check_times(mjd, names=order, written=None if None in written else written)
     _refuse_mixed({name: known[name] for name in order})
     shape = tuple(max(known[name].shape[axis] for name in order) for axis in (0, 1))
     about = {"left_out": left_out, "id": unit.facts["stack"], "sky": _sky(unit, order[0], params)}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from lostlight.core.errors import ConfigError
 from lostlight.core.manifest import Manifest
 from lostlight.core.params import InjectParams
 from lostlight.core.step import Take, Unit
@@ -36,7 +37,9 @@ _FEW, _MANY, _SHARES = 500, 20_000, 8
 
 
 def units(manifests: Sequence[Manifest], params: InjectParams) -> list[Unit]:
-    """Plan the units of the step."""
+    """Plan the units of the step; raises ConfigError where there is nothing to do them with."""
+    if params.table and not Path(params.table).is_file():
+        raise ConfigError(f"inject.table names {params.table!r}, which is no file", hint="name a table of positions")
     planned = [unit for field in fields(manifests, params) for unit in _of_field(field, params)]
     return [replace(unit, concerns=CONCERNS[str(unit.facts["kind"])]) for unit in planned]
 
