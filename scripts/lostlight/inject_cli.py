@@ -136,6 +136,12 @@ def demo(out: Path | None, case_file: Path | None, plot: bool | None) -> None:
 @click.option("--elongation", type=float, default=180.0, show_default=True, help="from the Sun, degrees")
 @click.option("--mjd", type=float, help="time, UTC; default: near the mean distance of the Earth from the Sun")
 @click.option("--pointing", metavar="RA,DEC", help="degrees; instead of --elongation")
+@click.option(
+    "--epochs", type=click.IntRange(min=2), default=5, show_default=True, help="images that paths are followed on"
+)
+@click.option("--hours", type=float, default=4.0, show_default=True, help="from the first of them to the last")
+@click.option("--plate-scale", type=float, default=0.187, show_default=True, help="arcsec per pixel of them")
+@click.option("--patch", type=click.IntRange(min=1), default=128, show_default=True, help="their side in pixels")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="also write the report here")
 @click.option("--plot", "plot_file", type=click.Path(path_type=Path), help="also draw histograms: a PNG")
@@ -144,6 +150,7 @@ def sanity(priors: str, json_file: Path | None, plot_file: Path | None, **words:
     from lostlight.core import atomic
     from lostlight.science.inject.checks import injection_checks
     from lostlight.science.population import sanity as population
+    from lostlight.science.population.check import Frames
 
     report = population.population_report(
         _sample_type(priors),
@@ -154,6 +161,12 @@ def sanity(priors: str, json_file: Path | None, plot_file: Path | None, **words:
         elongation_deg=_within("--elongation", words["elongation"], 0, 360),
         mjd=population.MJD if words["mjd"] is None else _within("--mjd", words["mjd"], *_MJD),
         pointing=_pointing(words["pointing"]),
+        frames=Frames(
+            words["epochs"],
+            _within("--hours", words["hours"], 1e-3, 1e4),
+            _within("--plate-scale", words["plate_scale"], 1e-4, 1e4),
+            words["patch"],
+        ),
     )
     checks = injection_checks(priors, words["seed"])
     told = report.declared

@@ -321,6 +321,7 @@ def test_a_check_that_fails_is_told_by_the_exit_status(tmp_path):
 
     assert failed == ["clipping"]
     assert not json.loads((tmp_path / "s.json").read_text())["is_passed"]
+    assert "FAIL" not in typed("sanity", *words, "--hours", 0.2), "so they do not in twelve minutes"
 
 
 @pytest.mark.parametrize(
@@ -332,6 +333,7 @@ def test_a_check_that_fails_is_told_by_the_exit_status(tmp_path):
         (["--pointing", "200,95"], "not on the sky"),
         (["--mjd", "nan"], "--mjd nan"),
         (["--elongation", "nan"], "--elongation nan"),
+        (["--hours", "0"], "--hours 0 is not possible"),
         (["--mode", "kb"], "choose from"),
     ],
 )
