@@ -215,8 +215,8 @@ def _line(problem: dict[str, Any], kind: type[BaseModel], prefix: str) -> str:
         known = list(_fields(kind, path[:-1]))
         near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
         return f"there is no key {key!r}" + (f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}")
-    near = _near_word(problem) if problem["type"] == "literal_error" else ""
-    return f"{key} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}{near}"
+    meant = _near_word(problem) if problem["type"] == "literal_error" else ""
+    return f"{key} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}{meant}"
 
 
 def _near_word(problem: dict[str, Any]) -> str:

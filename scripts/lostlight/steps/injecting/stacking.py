@@ -34,12 +34,13 @@ def stack(unit: Unit, params: InjectParams, out: Outputs) -> Result:
             hint="look at the images, or at inject.planes",
         )
     order = sorted(known, key=lambda name: (known[name].known["mjd_mid"], name))
-    mjd, written = ([known[name].known.get(key) for name in order] for key in ("mjd_mid", "mjd_written"))
-    warnings = check_times(mjd, names=order, written=None if None in written else written)
+    facts = [known[name].known for name in order]
+    mjd = [each["mjd_mid"] for each in facts]
+    warnings = check_times(mjd, names=order, written=[each.get("mjd_written", each["mjd_mid"]) for each in facts])
     _refuse_mixed({name: known[name] for name in order})
     shape = tuple(max(known[name].shape[axis] for name in order) for axis in (0, 1))
     about = {"left_out": left_out, "id": unit.facts["stack"], "sky": _sky(unit, order[0], params)}
-    scale = _scales([known[name].known for name in order])
+    scale = _scales(facts)
     with stack_store.writing(out["stack"], (len(order), *shape), about) as store:
         for place, name in enumerate(order):
             _put(store, place, unit, name, known[name], scale[place], params)
