@@ -92,26 +92,51 @@ def test_warnings_of_images_and_searches_are_not_those_of_tiles(searched, senten
     assert run.searches == {}
 
 
-def several(searched, n):
-    """The run as if it had searched the same stack under n names."""
-    path = searched / "14_recover" / "manifest.json"
-    manifest = load(path)
+def several(searched, folder, n, has_overview):
+    """Copy the run as if it had searched the same stack under n names, with a page on all of them."""
+    shutil.copytree(searched, folder)
+    manifest = load(folder / "14_recover" / "manifest.json")
     (result,) = [unit for unit in manifest.units if unit.id == "field"]
-    units = [result.model_copy(update={"id": f"field_{number}"}) for number in range(n)]
-    return manifest.model_copy(update={"units": tuple(units)})
+    units = [result.model_copy(update={"id": f"field-{number}"}) for number in range(n)]
+    overview = result.model_copy(update={"id": "all_stacks", "outputs": {"page": result.outputs["page"]}})
+    made = manifest.model_copy(update={"units": (*units, *[overview] * has_overview)})
+    (folder / "14_recover" / "manifest.json").write_text(json.dumps(made.dump()))
+    return folder
 
 
 @pytest.mark.parametrize(("n", "n_lines"), [(2, 3), (MAX_PAGES + 1, 4)])
 def test_several_stacks_are_told_by_name_and_many_in_few_lines(searched, tmp_path, sentence, n, n_lines):
-    folder = shutil.copytree(searched, tmp_path / "many")
-    (folder / "14_recover" / "manifest.json").write_text(json.dumps(several(searched, n).dump()))
+    folder = several(searched, tmp_path / "many", n, has_overview=False)
     lines = show(folder).splitlines()
     assert len(lines) == n_lines
-    assert lines[0] == f"run moving: field_0: {sentence}"
-    assert lines[1] == f"field_1: {sentence}"
+    assert lines[0] == f"run moving: field-0: {sentence}"
+    assert lines[1] == f"field-1: {sentence}"
     if n > MAX_PAGES:
         assert lines[2] == f"and {n - 2} other stacks"
         assert lines[3] == f"search: {n} pages in {folder / '14_recover/products'}"
+
+
+def test_of_several_stacks_the_page_on_all_is_named(searched, told, tmp_path):
+    folder = several(searched, tmp_path / "many", 3, has_overview=True)
+    assert show(folder).splitlines()[-1] == f"search: {folder / '14_recover/products/field.html'}"
+    run = shutil.copytree(told, tmp_path / "small")
+    shutil.copytree(folder / "14_recover", run / "14_recover", dirs_exist_ok=True)
+    manifests = {path.parent.name: load(path) for path in run.glob("[01]*/manifest.json")}
+    assert [page.name for page in Run(manifests, {}).search_pages] == ["field.html"]
+    retold(run)
+    page = (run / "09_summary/products/report.html").read_text()
+    assert page.count("14_recover/products/") == 1
+    assert "Moving sources: 3 stacks of images were searched. <a " in page
+
+
+def retold(run):
+    """Write the report of a run anew."""
+    paths = [path for path in run.glob("**/manifest.json") if path.parent.name not in ("09_summary", "10_package")]
+    shutil.rmtree(run / "09_summary")
+    job = runner.Job(
+        step_id="09_summary", params=SummaryParams(), out=run / "09_summary" / "manifest.json", upstream=paths
+    )
+    runner.run(job)
 
 
 def test_a_search_that_fell_speaks_of_units(searched, tmp_path):

@@ -123,6 +123,12 @@ class Run:
         return {stack: recovery.sentence(json.loads(path.read_bytes())) for stack, path in told.items()}
 
     @property
+    def search_pages(self) -> list[Path]:
+        """Give the page on all stacks, where there is one, else those on each."""
+        pages = self.paths(MOVERS[1], "page")
+        return [page for name, page in pages.items() if name not in self.searches] or list(pages.values())
+
+    @property
     def warnings(self) -> Counter[tuple[str, str]]:
         """Count the warnings of tiles that worked, by step and words.
 

@@ -10,8 +10,8 @@ from lostlight.report.verify import manifest_paths
 from lostlight.vocab.steps import FRAMES, MOVERS
 
 MAX_TROUBLES, MAX_PAGES = 4, 4
-_PAGES = {FRAMES[0]: "calibration", FRAMES[1]: "mosaic", MOVERS[1]: "search"}
-"""What the pages of steps besides the survey are about."""
+_PAGES = ("calibration", "mosaic")
+"""What the pages of own frames are about, step by step."""
 _NAMED = 2
 """Stacks that are told of one by one."""
 
@@ -68,7 +68,8 @@ def _pages(run: Run, report: Path) -> list[str]:
     """Name the page to read, or how far the run has come."""
     if report.is_file():
         return [f"report: {report}"]
-    pages = {word: list(run.paths(step_id, "page").values()) for step_id, word in _PAGES.items()}
+    pages = {word: list(run.paths(step_id, "page").values()) for step_id, word in zip(FRAMES, _PAGES, strict=True)}
+    pages["search"] = run.search_pages
     besides = [f"{word}: {_listed(found)}" for word, found in pages.items() if found]
     last = max((step_id for step_id in run.manifests if step_id not in (*FRAMES, *MOVERS)), default="")
     return [*([f"no report yet; the last step with a manifest is {last}"] if last else []), *besides]
