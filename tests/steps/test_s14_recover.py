@@ -117,8 +117,8 @@ def test_completeness_falls_where_noise_says_it_must(clean):
     assert found[snr > threshold + 4].mean() > 0.97
     assert found[snr < threshold - 3].mean() < 0.05
     told = clean.report["by_snr"]["bins"]
-    apart = [(each["k"] - each["n"] * each["predicted"]) / np.sqrt(max(each["n"] * each["predicted"] * (1 - each["predicted"]), 1))
-             for each in told]  # fmt: skip
+    n, k, chance = (np.array([each[name] for each in told]) for name in ("n", "k", "predicted"))
+    apart = (k - n * chance) / np.sqrt(np.maximum(n * chance * (1 - chance), 1))
     assert np.abs(apart).max() < 4
 
 
