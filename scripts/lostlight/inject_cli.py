@@ -42,7 +42,10 @@ def inject() -> None:
 @_patch
 @_stride
 @click.option("--plate-scale", type=float, help="arcsec per pixel of images without a sky solution")
-@click.option("--registered", is_flag=True, help="bring all images to the pixels of the earliest, without their sky")
+@click.option(
+    "--registered/--native", default=True, show_default=True,
+    help="images on the pixels of the earliest, without their sky; or each as it is",
+)  # fmt: skip
 @click.option(
     "--workers", "-j", type=click.IntRange(min=0), default=1, show_default=True, help="processes; 0: all cores"
 )

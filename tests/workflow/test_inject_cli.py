@@ -44,7 +44,7 @@ def typed(*words, code=0):
 def made(frames, tmp_path_factory):
     """A stack, and what was said of it."""
     out = tmp_path_factory.mktemp("stack") / "field.zarr"
-    return out, typed("stack", "--images", frames, "--out", out, "--patch", 48, "--stride", 24)
+    return out, typed("stack", "--images", frames, "--out", out, "--native", "--patch", 48, "--stride", 24)
 
 
 def names(folder):
@@ -77,7 +77,7 @@ def test_what_is_told_of_a_stack_is_true(made):
 
 
 def test_packed_and_unpacked_stacks_hold_the_same(made, frames, tmp_path):
-    typed("stack", "--images", frames, "--out", tmp_path / "s.zarr.zip", "--patch", 48, "--stride", 24)
+    typed("stack", "--images", frames, "--out", tmp_path / "s.zarr.zip", "--native", "--patch", 48, "--stride", 24)
     packed, plain = stack_store.open_store(tmp_path / "s.zarr.zip"), stack_store.open_store(made[0])
 
     np.testing.assert_array_equal(packed.read("variance"), plain.read("variance"))
@@ -168,7 +168,7 @@ def test_an_interrupted_stack_goes_on_where_it_was(frames, tmp_path):
 
 def test_registered_images_show_bodies_where_the_first_image_would(frames, tmp_path):
     """Positions of stars on the grid, by the simulation; outside of an image there is nothing."""
-    said = typed("stack", "--images", frames, "--out", tmp_path / "r.zarr", "--registered")
+    said = typed("stack", "--images", frames, "--out", tmp_path / "r.zarr")
     store, field = stack_store.open_store(tmp_path / "r.zarr"), Movers(5, n_epochs=N_EPOCHS)
     about = store.attributes["registered"]
     x, y = (place - about[axis] for place, axis in zip(field.star_pixels(0), ("x0", "y0"), strict=True))
