@@ -221,6 +221,8 @@ class RecoveryReport(_Record):
     found: tuple[Found, ...] = ()
     pulls: tuple[Pull, ...] = ()
     alarms: tuple[Alarms, ...] = ()
+    frac_kept: Number = None
+    """part of the light of a planted source that a sky measured with it in leaves: median"""
     n_wanted: int | None = None
     """sources that the precision asked for needs"""
     warnings: tuple[Alert, ...] = ()

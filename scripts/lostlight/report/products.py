@@ -31,15 +31,19 @@ def environment(filters: Mapping[str, Callable[..., Any]]) -> jinja2.Environment
     return made
 
 
-def troubles(warnings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Gather warnings of a code: what it means, what to do, and where it was seen, the most frequent hint first."""
+def troubles(warnings: Sequence[Mapping[str, Any]], texts: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """Gather warnings of a code: what it means, what to do, and where it was seen, the most frequent hint first.
+
+    Codes mean what `texts` says, else `lostlight.vocab.calibration.CODES`.
+    """
+    known = {code: told.text for code, told in CODES.items()} if texts is None else texts
     found: dict[str, list[Mapping[str, Any]]] = {}
     for warning in warnings:
         found.setdefault(warning["code"], []).append(warning)
     return [
         {
             "code": code,
-            "text": CODES[code].text if code in CODES else "",
+            "text": known.get(code, ""),
             "hints": list(dict.fromkeys(warning["hint"] for warning in seen if warning["hint"])),
             "seen": seen,
             "has_values": any(warning["value"] is not None for warning in seen),

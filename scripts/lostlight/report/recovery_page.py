@@ -9,6 +9,7 @@ from lostlight.report.calibration_pictures import address
 from lostlight.report.figures import recovery as charts
 from lostlight.report.mosaic_pictures import palette
 from lostlight.report.products import environment, troubles
+from lostlight.vocab.movers import DOUBTS
 
 CANDIDATE, MISSED = "candidate.", "missed."
 """Names of pictures begin with these; then the number of the candidate, or the reason."""
@@ -23,6 +24,7 @@ def html(
     title: str = "",
     others: Mapping[str, str] | None = None,
     files: Sequence[str] = (),
+    overview: str = "",
 ) -> str:
     """Render the page.
 
@@ -39,6 +41,8 @@ def html(
         Pages of the other stacks: name to address.
     files : sequence of str
         Names of the files beside the page that it links to.
+    overview : str
+        Address of the page of all stacks; empty where there is one stack only.
     """
     return (
         environment({"signed": lambda value, digits=2: "—" if value is None else f"{value:+.{digits}f}"})
@@ -49,7 +53,7 @@ def html(
             sentence=recovery.sentence(told),
             best=recovery.fit(told["curve"]),
             plateau=recovery.plateau(told["curve"]),
-            troubles=troubles(told["warnings"]),
+            troubles=troubles(told["warnings"], DOUBTS),
             pictures={name: address(content, lossless=True) for name, content in pictures.items()},
             charts=_charts(told),
             candidates=told["candidates"][:CANDIDATES_SHOWN],
@@ -65,6 +69,7 @@ def html(
             warnings_shown=_WARNINGS_SHOWN,
             params=json.dumps(told["params"], indent=1, ensure_ascii=False),
             others=others or {},
+            overview=overview,
             files=files,
         )
     )

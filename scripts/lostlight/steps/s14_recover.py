@@ -7,15 +7,16 @@ from lostlight.core.params import RecoverParams
 from lostlight.core.step import Outputs, Result, Unit, step
 from lostlight.science.stack.card import card
 from lostlight.steps.recovering.recovering import recover as recover_share
-from lostlight.steps.recovering.result import result
+from lostlight.steps.recovering.result import overview, result
 from lostlight.steps.recovering.searching import search
-from lostlight.steps.recovering.units import NULL, RECOVER, RESULT, SEARCH, units
+from lostlight.steps.recovering.units import NULL, OVERVIEW, RECOVER, RESULT, SEARCH, units
 
 _KINDS: dict[str, Callable[[Unit, RecoverParams, Outputs], Result]] = {
     SEARCH: search,
     NULL: search,
     RECOVER: recover_share,
     RESULT: result,
+    OVERVIEW: overview,
 }
 """What is done for each kind of unit, in the order of the work."""
 
@@ -33,9 +34,11 @@ def plan(manifests: Sequence[Manifest], params: RecoverParams) -> list[Unit]:
         "candidates": "{unit}.candidates.ecsv", "recoveries": "{unit}.recoveries.ecsv",
         "report": "{unit}.recovery.json", "page": "{unit}.html", "efficiency": "{unit}.eff",
         "fading": "{unit}.sorcha.ini",
+        "planted": "{unit}.planted.parquet",
     },
     optional=(
         "movers", "cutouts", "recovered", "candidates", "recoveries", "report", "page", "efficiency", "fading",
+        "planted",
     ),
     params=RecoverParams,
     version=1,

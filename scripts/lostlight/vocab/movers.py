@@ -41,6 +41,21 @@ REASONS: dict[str, str] = {
 }
 """Why an injected source was missed, in the order in which reasons are asked for: the first that holds is it."""
 
+DOUBTS: dict[str, str] = {
+    "LEFT_OUT": "images that are not used",
+    "NOTED": "noticed on images",
+    "TIMES": "times that were rounded",
+    "PSF_GUESSED": "profile of a point not measured",
+    "RESAMPLED": "images that were resampled before",
+    "NO_SCALE": "fluxes not brought to one scale",
+    "PLACES": "places hard to find for planted sources",
+    "OUT_OF_FIELD": "planted sources out of the field",
+    "SKY_LOSS": "light lost to the sky",
+    "LOW_THRESHOLD": "threshold lower than noise allows",
+    "FALSE_ALARMS": "more false alarms than noise explains",
+}
+"""What is doubtful about a search and its completeness."""
+
 COLUMNS: tuple[Column, ...] = (
     Column("inj_id", "str", "", "meta.id;meta.main", "injected source, unique in its run"),
     Column("stack_id", "str", "", "meta.id;obs.field", "stack of images"),
@@ -102,6 +117,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("n_obs", "i4", "", "meta.number", "epochs that count, none clipped or masked"),
     Column("is_vetted_out", "?", "", "meta.code", "whether vetting takes it for an artefact"),
     Column("why_vetted_out", "str", "", "meta.note", "and for which"),
+    Column("frac_kept", "f8", "", "stat.value", "part of its light that a sky measured with it in leaves"),
     Column("lh_expected", "f8", "", "stat.likelihood", "likelihood expected of it, losses of the grid included"),
     Column("lh_true", "f8", "", "stat.likelihood", "likelihood along its true path"),
     Column("lh_grid", "f8", "", "stat.likelihood", "likelihood along the best path of the grid near it"),
@@ -141,7 +157,7 @@ MOVERS: Schema = (
 
 RECOVERIES: Schema = (
     *INJECTED, "is_recovered", "lost_because", "also_because", "lh_expected", "lh_true", "lh_grid", "lh_found",
-    "dx_px", "dy_px", "dvx_px_day", "dvy_px_day", "x_err_px", "y_err_px", "vx_err_px_day", "vy_err_px_day",
-    "dflux_sigma", "chance",
+    "frac_kept", "dx_px", "dy_px", "dvx_px_day", "dvy_px_day", "x_err_px", "y_err_px", "vx_err_px_day",
+    "vy_err_px_day", "dflux_sigma", "chance",
 )  # fmt: skip
 """Each injected source, whether it was found, and if not, why."""

@@ -90,7 +90,7 @@ def recoveries(
     columns = {name: np.asarray(injected[name]) for name in injected.colnames}
     columns |= {"is_recovered": is_found, "lost_because": lost, "also_because": also, "chance": chance}
     columns |= {"lh_expected": evidence.lh_expected, "lh_true": evidence.lh_true, "lh_grid": evidence.lh_grid}
-    columns |= {"lh_found": _each(outcomes, "lh_found")} | _offsets(injected, outcomes)
+    columns |= {"lh_found": _each(outcomes, "lh_found"), "frac_kept": evidence.frac_kept} | _offsets(injected, outcomes)
     return Table({name: _column(columns[name], name) for name in RECOVERIES})
 
 

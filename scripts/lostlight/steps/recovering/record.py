@@ -17,11 +17,11 @@ from lostlight.science.population.relations import (
     grid_loss,
     m50_predicted,
     pixel_loss,
-    sample_size,
 )
 from lostlight.science.recover import alarms, predict, pulls
 from lostlight.science.search.threshold import expected_alarms, lattice_step, trials
 from lostlight.steps.recovering import searching, telling
+from lostlight.steps.recovering.doubts import doubts
 from lostlight.steps.recovering.ground import Ground
 from lostlight.steps.recovering.telling import Fits, Planted
 
@@ -68,6 +68,8 @@ def report(found: Found, unit: Unit, params: RecoverParams, examples: Mapping[st
     table = found.recovered
     likelihood = np.where(table["is_recovered"], table["lh_found"], table["lh_true"])
     lost = list(zip(map(str, table["lost_because"]), map(str, table["also_because"]), strict=True))
+    false = [_alarms(found, kind, each) for kind, each in found.nulls.items()]
+    expected, bright = _expected(found.ground, found.ground.threshold), found.ground.threshold + pulls.CLEAR_SIGMA
     return recovery_report.build(
         lost,
         examples,
@@ -84,10 +86,11 @@ def report(found: Found, unit: Unit, params: RecoverParams, examples: Mapping[st
             {"expected": float(expected), "found": float(lh), "reason": because}
             for expected, lh, (because, _) in zip(table["lh_expected"][:DRAWN], likelihood, lost, strict=False)
         ],
-        pulls=telling.pull_records(pulls.of_table(table, -float(found.ground.epochs.days[-1]) / 2)),
-        alarms=[_alarms(found, kind, each) for kind, each in found.nulls.items()],
-        n_wanted=sample_size(0.02),
-        warnings=_warnings(found),
+        pulls=telling.pull_records(pulls.of_table(table, -float(found.ground.epochs.days[-1]) / 2, bright)),
+        alarms=false,
+        frac_kept=_median(table["frac_kept"]),
+        n_wanted=unit.facts.get("n_wanted"),
+        warnings=doubts(found.ground, table, false, expected, params),
         software={name: version(name) for name in _SOFTWARE},
         params=params.model_dump(mode="json"),
     )  # fmt: skip
@@ -164,10 +167,6 @@ def _alarms(found: Found, kind: str, table: Table) -> dict[str, Any]:
     return telling.alarm_record(kind, alarms.count(kept, ground.threshold, expected, thresholds, area, n_paths))
 
 
-def _warnings(found: Found) -> list[dict[str, Any]]:
-    return []
-
-
 def _expected(ground: Ground, threshold: float) -> float:
     alarmed = expected_alarms(threshold, ground.n_pixels, ground.velocities, ground.epochs.days, ground.fwhm_px)
     return float(alarmed)
@@ -177,6 +176,12 @@ def _mean(values: Any) -> float | None:
     known = np.asarray(values, float)
     known = known[np.isfinite(known)]
     return float(known.mean()) if known.size else None
+
+
+def _median(values: Any) -> float | None:
+    known = np.asarray(values, float)
+    known = known[np.isfinite(known)]
+    return float(np.median(known)) if known.size else None
 
 
 def _number(value: Any) -> float | None:

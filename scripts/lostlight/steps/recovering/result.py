@@ -1,5 +1,6 @@
 """The result of a stack: its candidates in one table, what came back of what was planted, and the page on both."""
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,17 +11,19 @@ from lostlight.core import atomic
 from lostlight.core.params import RecoverParams
 from lostlight.core.step import Outputs, Result, Unit
 from lostlight.io import arrays, tables
-from lostlight.report import recovery, recovery_page, recovery_pictures
+from lostlight.report import recovery, recovery_overview, recovery_page, recovery_pictures
 from lostlight.report.recovery_page import CANDIDATE, MISSED
 from lostlight.science.recover import exports
 from lostlight.science.recover.merge import merged
 from lostlight.steps.recovering import ground as grounds
 from lostlight.steps.recovering import record, searching
-from lostlight.steps.recovering.units import ALARMS, BAND, PICTURES, SHARE
-from lostlight.vocab.movers import MOVERS, RECOVERIES
+from lostlight.steps.recovering.units import ALARMS, ALL, BAND, PICTURES, REPORT, SHARE, TRUTH
+from lostlight.vocab.movers import INJECTED_EPOCHS, MOVERS, RECOVERIES
 
 LISTED = 24
 """Candidates on the page; the table has all."""
+FILES = ("candidates", "recoveries", "planted", "report", "efficiency", "fading")
+"""Products that the page links to."""
 
 
 def result(unit: Unit, params: RecoverParams, out: Outputs) -> Result:
@@ -41,12 +44,26 @@ def result(unit: Unit, params: RecoverParams, out: Outputs) -> Result:
     out.sizes["candidates"], out.sizes["recoveries"] = [len(movers)], [len(recovered)]
     atomic.write_json(out["report"], told)
     _export(found, params, out)
-    files = [
-        out[role].name for role in ("candidates", "recoveries", "report", "efficiency", "fading") if out[role].is_file()
-    ]
-    page = recovery_page.html(told, _pictures(movers, cutouts), files=files)
+    _truth(unit, out)
+    files = [out[role].name for role in FILES if out[role].is_file()]
+    others = {name: f"./{name}.html" for name in str(unit.facts.get("others", "")).split()}
+    page = recovery_page.html(
+        told, _pictures(movers, cutouts), files=files, others=others, overview=f"./{ALL}.html" if others else ""
+    )
     atomic.write_text(out["page"], page)
     return Result(recovery.headline(told), warnings=[each["said"] for each in told["warnings"]])
+
+
+def overview(unit: Unit, params: RecoverParams, out: Outputs) -> Result:
+    """Put what was found in all stacks on one page."""
+    told = {
+        role.removeprefix(REPORT): json.loads(path.read_bytes())
+        for role, path in sorted(unit.inputs.items())
+        if role.startswith(REPORT)
+    }
+    atomic.write_text(out["page"], recovery_overview.html(told))
+    kept = sum(each["search"]["n_kept"] for each in told.values())
+    return Result({"n_stacks": len(told), "n_kept": kept})
 
 
 def _joined(unit: Unit, start: str, schema: Sequence[str]) -> Table:
@@ -77,6 +94,15 @@ def _pictures(movers: Table, cutouts: dict[str, NDArray[np.float32]]) -> dict[st
         if " " in name:
             drawn[f"{MISSED}{name.split()[0]}"] = recovery_pictures.strip(squares)
     return drawn
+
+
+def _truth(unit: Unit, out: Outputs) -> None:
+    """Write where and how bright each planted source is on each image, in one table."""
+    planted = _joined(unit, TRUTH, INJECTED_EPOCHS)
+    if len(planted):
+        planted.sort(["inj_id", "epoch"])
+        tables.write(planted, out["planted"], INJECTED_EPOCHS)
+        out.sizes["planted"] = [len(planted)]
 
 
 def _export(found: record.Found, params: RecoverParams, out: Outputs) -> None:

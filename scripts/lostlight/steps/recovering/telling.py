@@ -16,7 +16,7 @@ BoolArray = NDArray[np.bool_]
 Rates = tuple[float, float]
 
 N_BOOTSTRAP = 200
-_UNITS = {"x_px": "px", "y_px": "px", "vx_px_day": "px/d", "vy_px_day": "px/d", "flux": "σ"}
+_UNITS = {"x_px": "px", "y_px": "px", "vx_px_day": "px/d", "vy_px_day": "px/d", "flux": "σ", "flux_faint": "σ"}
 _LINE_POINTS = 121
 _SNR_BIN, _SNR_HIGHEST = 1.0, 30.0
 _CELL_BINS = 2

@@ -5,12 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lostlight.core.manifest import Manifest, UnitRecord
-from lostlight.core.params import RecoverParams
+from lostlight.core.params import InjectParams, RecoverParams
 from lostlight.core.step import Take, Unit
+from lostlight.steps.injecting.units import n_planted
 
-SEARCH, NULL, RECOVER, RESULT = "search", "null", "recover", "result"
+SEARCH, NULL, RECOVER, RESULT, OVERVIEW = "search", "null", "recover", "result", "overview"
 """What units do; their ids begin with it, but for the result, which is called after its stack."""
-BAND, ALARMS, SHARE, PICTURES = "band: ", "null: ", "share: ", "pictures: "
+ALL = "all_stacks"
+"""Id of the overview; stacks have no underscore in theirs."""
+BAND, ALARMS, SHARE, PICTURES, REPORT = "band: ", "null: ", "share: ", "pictures: ", "report: "
+TRUTH = "truth: "
 """Beginnings of the roles of what the result is put together from."""
 CONCERNS = {
     SEARCH: ("grid", "min_epochs", "threshold", "false_alarms", "top", "sigma_g", "cluster_fwhm", "vetting"),
@@ -29,7 +33,26 @@ def units(manifests: Sequence[Manifest], params: RecoverParams) -> list[Unit]:
 def _of_step(manifest: Manifest, params: RecoverParams) -> list[Unit]:
     made = list(manifest.ok())
     stacks = [unit for unit in made if "stack" in unit.outputs]
-    return [unit for stack in stacks for unit in _of_stack(manifest, made, stack, params)]
+    names = [str(unit.facts["stack"]) for unit in stacks]
+    planned = [unit for stack in stacks for unit in _of_stack(manifest, made, stack, params)]
+    if len(names) > 1:
+        planned = [replace(unit, facts={**unit.facts, **_others(unit, names)}) for unit in planned]
+        planned.append(
+            Unit(ALL, {}, {"kind": OVERVIEW}, takes={REPORT + name: Take(name, "report", must=False) for name in names})
+        )
+    return planned
+
+
+def _others(unit: Unit, names: Sequence[str]) -> dict[str, str]:
+    """Tell the result of a stack which others there are."""
+    if unit.facts["kind"] != RESULT:
+        return {}
+    return {"others": " ".join(name for name in names if name != unit.facts["stack"])}
+
+
+def _n_wanted(manifest: Manifest) -> int:
+    """Count the sources that the precision asked for needs."""
+    return n_planted(InjectParams.model_validate({**manifest.params, "n": "auto"}))
 
 
 def _of_stack(manifest: Manifest, made: Sequence[UnitRecord], record: UnitRecord, params: RecoverParams) -> list[Unit]:
@@ -48,8 +71,10 @@ def _of_stack(manifest: Manifest, made: Sequence[UnitRecord], record: UnitRecord
     takes = {BAND + unit.id: Take(unit.id, "movers") for unit in searched}
     takes |= {PICTURES + unit.id: Take(unit.id, "cutouts", must=False) for unit in (*searched, *shares)}
     takes |= false | {SHARE + unit.id: Take(unit.id, "recovered", must=False) for unit in shares}
-    facts = {"kind": RESULT, "stack": name, "n_bands": n_bands}
-    return [*searched, *nulls, *shares, Unit(name, stack, facts, takes=takes)]
+    facts = {"kind": RESULT, "stack": name, "n_bands": n_bands, "n_wanted": _n_wanted(manifest)}
+    planted = [each for each in made if each.facts.get("stack") == name and "stamps" in each.outputs]
+    truth = {TRUTH + each.id: manifest.product(each, "epochs") for each in planted}
+    return [*searched, *nulls, *shares, Unit(name, stack | truth, facts, takes=takes)]
 
 
 def _roles(made: Sequence[UnitRecord], name: str) -> set[str]:
