@@ -195,7 +195,9 @@ def test_sources_may_be_planted_after_registration(field, tmp_path):
 
 @pytest.mark.parametrize("name", ["s.zarr", "s.zarr.zip"])
 def test_a_store_is_the_stack_it_was(finished, field, tmp_path, name):
-    done = CliRunner().invoke(cli, ["inject", "stack", "--images", str(field[1]), "--out", str(tmp_path / name)])
+    done = CliRunner().invoke(
+        cli, ["inject", "stack", "--images", str(field[1]), "--out", str(tmp_path / name), "--native"]
+    )
     assert done.exit_code == 0, done.output
     planted = plant(tmp_path / name, tmp_path / "run", **PLANTED)
     check_same(planted.stack, finished.stack)

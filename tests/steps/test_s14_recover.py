@@ -171,7 +171,10 @@ def test_the_page_is_whole_and_has_no_dead_links(finished):
     folder = finished.path("page").parent
     dead = [link for link in links if not link.startswith("http") and not (folder / link).is_file()]
     assert dead == []
-    assert {link for link in links if not link.startswith("http")} >= {"field.candidates.ecsv", "field.recoveries.ecsv"}
+    assert {link for link in links if not link.startswith("http")} >= {
+        "./field.candidates.ecsv",
+        "./field.recoveries.ecsv",
+    }
     ids = set(re.findall(r'id="([^"]+)"', page))
     assert [anchor for anchor in re.findall(r'href="#([^"]+)"', page) if anchor not in ids] == []
 
