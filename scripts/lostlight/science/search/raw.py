@@ -4,6 +4,7 @@ Sums are those of `lostlight.science.search.reference` in the same order, so res
 is plain C++ but for the index of the thread, so that a compiler of the CPU can check it.
 """
 
+import logging
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -13,15 +14,18 @@ from numpy.typing import NDArray
 
 from lostlight.core.errors import ToolMissing
 from lostlight.science.search.rules import Peaks, Window
+from lostlight.science.stack.card import card
 
 Array = Any
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
+_log = logging.getLogger(__name__)
 
 THREADS, OPTIONS = 128, ("--fmad=false",)
 """Threads of a block; and additions stay apart from multiplications, as those of the processor do."""
-ROWS = 512
-"""Rows of pixels that are searched at a time: the card holds the images around them alone."""
+ROWS, LEAST_ROWS = 512, 16
+"""Rows of pixels that are searched at a time: the card holds the images around them alone. Fewer where it has no room.
+"""
 
 _SOURCE = r"""
 #ifndef INFINITY
@@ -83,14 +87,25 @@ def search_on_card(
     ------
     ToolMissing
         CuPy is not installed, or there is no card.
+    MemoryError
+        The card cannot even hold what few rows need.
     """
     cupy = cupy or _cupy()
     lh = np.empty((top, *window.shape), np.float32)
     velocity = np.empty(lh.shape, np.int32)
-    for y in range(0, window.shape[0], ROWS):
-        part = slice(y, min(y + ROWS, window.shape[0]))
+    y, rows = 0, ROWS
+    while y < window.shape[0]:
+        part = slice(y, min(y + rows, window.shape[0]))
         slab = Window(window.y0 + y, window.x0, (part.stop - y, window.shape[1]))
-        lh[:, part], velocity[:, part] = _search_slab(psi, phi, dx, dy, slab, min_epochs, top, cupy)
+        try:
+            lh[:, part], velocity[:, part] = _search_slab(psi, phi, dx, dy, slab, min_epochs, top, cupy)
+        except MemoryError:  # that of CuPy is one too
+            rows = (part.stop - y) // 2
+            if rows < LEAST_ROWS:
+                raise
+            _log.info("%d rows of %d images are too many for the memory of the card", part.stop - y, len(psi))
+        else:
+            y = part.stop
     return Peaks(lh, velocity, window)
 
 
@@ -130,11 +145,7 @@ def _on_card(planes: Floats, around: Window, cupy: ModuleType) -> Array:
 
 
 def _cupy() -> ModuleType:
-    try:
-        import cupy
-
-        if cupy.cuda.runtime.getDeviceCount():
-            return cupy
-    except Exception as error:  # a driver that is missing or too old says so in many ways
-        raise ToolMissing(f"no graphics card can be used ({error})", "search by the backend numba") from error
-    raise ToolMissing("no graphics card can be used", "search by the backend numba")
+    found = card("auto")
+    if found is None:
+        raise ToolMissing("no graphics card can be used", "search by the backend numba")
+    return found

@@ -20,7 +20,7 @@ from lostlight.science.population.relations import (
 )
 from lostlight.science.recover import alarms, predict, pulls
 from lostlight.science.search.threshold import expected_alarms, lattice_step, trials
-from lostlight.steps.recovering import searching, telling
+from lostlight.steps.recovering import telling
 from lostlight.steps.recovering.doubts import doubts
 from lostlight.steps.recovering.ground import Ground
 from lostlight.steps.recovering.telling import Fits, Planted
@@ -32,12 +32,13 @@ _SOFTWARE = ("lostlight", "numpy", "scipy", "astropy", "sep", "numba", "zarr")
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """All that a search of a stack found: candidates, those of the null searches, and planted sources."""
+    """What a search of a stack found: candidates, those of the null searches, planted sources; and what searched."""
 
     ground: Ground
     movers: Table
     nulls: Mapping[str, Table]
     recovered: Table
+    backend: str
 
     @property
     def is_instrumental(self) -> bool:
@@ -127,7 +128,7 @@ def _search(found: Found, unit: Unit, params: RecoverParams) -> dict[str, Any]:
         "expected_false_alarms": _expected(ground, ground.threshold),
         "rate_low_arcsec_h": low if has_sky else None, "rate_high_arcsec_h": high if has_sky else None,
         "speed_high_px_day": speed, "step_fwhm": params.grid.step_fwhm, "min_epochs": ground.min_epochs,
-        "backend": searching.backend_of(unit.lent), "mode": params.mode, "n_candidates": len(movers),
+        "backend": found.backend, "mode": params.mode, "n_candidates": len(movers),
         "n_kept": int((~out).sum()), "vetted_out": {name: why.count(name) for name in sorted(set(why))},
     }  # fmt: skip
 

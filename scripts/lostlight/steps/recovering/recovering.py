@@ -8,7 +8,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from lostlight.core.params import RecoverParams
-from lostlight.core.step import Lent, Outputs, Result, Unit
+from lostlight.core.step import Outputs, Result, Unit
 from lostlight.io import arrays, tables
 from lostlight.science.epochs.background import sky_mesh
 from lostlight.science.inject.images import Stamps
@@ -22,10 +22,11 @@ from lostlight.science.recover.table import Bar, Seen, recoveries
 from lostlight.science.search.candidates import Survivors, survivors
 from lostlight.science.search.cap import capped
 from lostlight.science.search.rules import Peaks
-from lostlight.science.search.search import search
 from lostlight.science.search.threshold import lattice_step
-from lostlight.steps.recovering import evidence, searching
+from lostlight.science.search.velocities import shift_tables
+from lostlight.steps.recovering import evidence
 from lostlight.steps.recovering import ground as grounds
+from lostlight.steps.recovering.bench import Bench
 from lostlight.steps.recovering.evidence import Evidence, Plates
 from lostlight.steps.recovering.ground import Ground
 from lostlight.steps.recovering.units import ALARMS
@@ -67,18 +68,18 @@ class Share:
 
 def recover(unit: Unit, params: RecoverParams, out: Outputs) -> Result:
     """Search for the planted sources of a share."""
-    ground = grounds.opened(unit["stack"], params)
+    ground, bench = grounds.opened(unit["stack"], params), Bench(unit.lent)
     plates = Plates(ground, out["recovered"].parent)
     share = _share(unit, ground, plates.hidden)
     if not len(share.sources):
         tables.write(tables.empty(RECOVERIES), out["recovered"], RECOVERIES)
         return Result({"n_planted": 0, "n_recovered": 0})
-    outcomes, kept = _outcomes(ground, plates, share, unit.lent)
+    outcomes, kept = _outcomes(ground, plates, share, bench)
     found = _table(unit, ground, share, outcomes, kept)
     tables.write(found, out["recovered"], RECOVERIES)
     out.sizes["recovered"] = [len(found)]
     arrays.write(out["cutouts"], _examples(ground, share, found))
-    return Result({"n_planted": len(found), "n_recovered": int(found["is_recovered"].sum())})
+    return Result({"n_planted": len(found), "n_recovered": int(found["is_recovered"].sum())}, warnings=bench.warnings)
 
 
 def _share(unit: Unit, ground: Ground, hidden: NDArray[np.bool_]) -> Share:
@@ -114,7 +115,7 @@ def _is_on(mask: NDArray[np.bool_], x: FloatArray, y: FloatArray) -> NDArray[np.
     return inside & mask[np.where(inside, row, 0), np.where(inside, column, 0)]
 
 
-def _outcomes(ground: Ground, plates: Plates, share: Share, lent: Lent) -> tuple[list[Outcome], FloatArray]:
+def _outcomes(ground: Ground, plates: Plates, share: Share, bench: Bench) -> tuple[list[Outcome], FloatArray]:
     """Search for each source; and tell which part of its light the background leaves."""
     before = plates.gathered()
     linear, after = before.copy(plates.folder), before.copy(plates.folder)
@@ -128,7 +129,7 @@ def _outcomes(ground: Ground, plates: Plates, share: Share, lent: Lent) -> tuple
         touched = _plant(ground, plates, share, members, linear, after)
         for number in touched:
             seen_by_search[number] = capped(after.psi[number], after.phi[number], ground.cap)
-        seen = _whole(grounds_of[2], lent) if ground.params.mode == "full" else None
+        seen = _whole(grounds_of[2], bench) if ground.params.mode == "full" else None
         for i in members:
             path = share.x[i], share.y[i]
             clean, ideal, left = (local.forced(each, *path).lh for each in grounds_of)
@@ -178,12 +179,10 @@ def _local_ground(ground: Ground, made: Evidence, searched: Floats) -> local.Gro
     )  # fmt: skip
 
 
-def _whole(where: local.Ground, lent: Lent) -> tuple[Peaks, Survivors]:
+def _whole(where: local.Ground, bench: Bench) -> tuple[Peaks, Survivors]:
     """Search a whole copy."""
-    peaks = search(
-        where.searched, where.phi, where.days, where.velocities, where.search, backend=searching.backend_of(lent),
-        threads=lent.threads,
-    )  # fmt: skip
+    dx, dy = shift_tables(where.velocities, where.days)
+    peaks = bench.search(where.sight, where.phi, dx, dy, where.search)
     return peaks, survivors(where.searched, where.phi, where.days, where.velocities, peaks, where.rules)
 
 

@@ -37,7 +37,7 @@ def result(unit: Unit, params: RecoverParams, out: Outputs) -> Result:
     recovered = _joined(unit, SHARE, RECOVERIES)
     recovered.sort("inj_id")
     cutouts = _cutouts(unit)
-    found = record.Found(ground, movers, nulls, recovered)
+    found = record.Found(ground, movers, nulls, recovered, _searched_by(unit))
     told = record.report(found, unit, params, {name.split()[0]: name.split()[1] for name in cutouts if " " in name})
     tables.write(movers, out["candidates"], MOVERS)
     tables.write(recovered, out["recoveries"], RECOVERIES)
@@ -64,6 +64,12 @@ def overview(unit: Unit, params: RecoverParams, out: Outputs) -> Result:
     atomic.write_text(out["page"], recovery_overview.html(told))
     kept = sum(each["search"]["n_kept"] for each in told.values())
     return Result({"n_stacks": len(told), "n_kept": kept})
+
+
+def _searched_by(unit: Unit) -> str:
+    """Tell what searched the bands; some may not have fitted the memory of a card."""
+    made = (tables.read(path).meta[searching.BACKEND] for role, path in unit.inputs.items() if role.startswith(BAND))
+    return ", ".join(sorted({name for said in made for name in said.split()}))
 
 
 def _joined(unit: Unit, start: str, schema: Sequence[str]) -> Table:

@@ -7,18 +7,18 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from lostlight.core.params import RecoverParams
-from lostlight.core.step import Lent, Outputs, Result, Unit, seed_of
+from lostlight.core.step import Outputs, Result, Unit, seed_of
 from lostlight.io import arrays, tables
 from lostlight.science.motion.flat import is_flat
 from lostlight.science.recover.cutouts import cutouts
 from lostlight.science.search import nulls
 from lostlight.science.search.candidates import Survivors, candidates, survivors
 from lostlight.science.search.rules import Peaks, Window
-from lostlight.science.search.search import margin_of, search_tables
+from lostlight.science.search.search import margin_of
 from lostlight.science.search.velocities import shift_tables
-from lostlight.science.stack.card import card
 from lostlight.steps.recovering import evidence
 from lostlight.steps.recovering import ground as grounds
+from lostlight.steps.recovering.bench import Bench
 from lostlight.steps.recovering.evidence import Evidence, Plates
 from lostlight.steps.recovering.ground import Ground
 from lostlight.vocab.movers import MOVERS
@@ -26,11 +26,13 @@ from lostlight.vocab.movers import MOVERS
 SHOWN = 24
 """Candidates that are cut out of the images."""
 AS_IT_IS, NEGATIVE, SHUFFLED = "", "negative", "shuffled"
+BACKEND = "BACKEND"
+"""Keyword of the table of a band: what searched it."""
 
 
 def search(unit: Unit, params: RecoverParams, out: Outputs) -> Result:
     """Search one band of a stack."""
-    ground = grounds.opened(unit["stack"], params)
+    ground, bench = grounds.opened(unit["stack"], params), Bench(unit.lent)
     made = Plates(ground, out["movers"].parent).gathered()
     kind = str(unit.facts.get("null", AS_IT_IS))
     found = band(
@@ -39,26 +41,24 @@ def search(unit: Unit, params: RecoverParams, out: Outputs) -> Result:
         evidence.capped(ground, made, out["movers"].parent),
         kind,
         (int(unit.facts["band"]), int(unit.facts["n_bands"])),
-        unit.lent,
+        bench,
     )
-    tables.write(found, out["movers"], MOVERS)
+    tables.write(found, out["movers"], MOVERS, {BACKEND: " ".join(bench.used)})
     out.sizes["movers"] = [len(found)]
     if not kind:
         arrays.write(out["cutouts"], _cutouts(ground, found))
     kept = int(np.count_nonzero(~np.asarray(found["is_vetted_out"], bool)))
-    return Result({"n_candidates": len(found), "n_kept": kept, **told(ground)})
+    return Result({"n_candidates": len(found), "n_kept": kept, **told(ground)}, warnings=bench.warnings)
 
 
 def band(
-    ground: Ground, made: Evidence, capped: NDArray[np.float32], kind: str, part: tuple[int, int], lent: Lent
+    ground: Ground, made: Evidence, capped: NDArray[np.float32], kind: str, part: tuple[int, int], bench: Bench
 ) -> Table:
     """Search the paths that start in one of several bands of rows; what they find there are candidates."""
     days, psi, searched = turned(ground, made.psi, capped, kind)
     dx, dy = shift_tables(ground.velocities, days)
     window = rows_of(ground, dx, dy, part)
-    peaks = search_tables(
-        searched, made.phi, dx, dy, ground.search_rules, backend=backend_of(lent), threads=lent.threads, window=window
-    )
+    peaks = bench.search(searched, made.phi, dx, dy, ground.search_rules, window)
     found = survivors(searched, made.phi, days, ground.velocities, peaks, ground.rules)
     return listed(ground, Evidence(psi, made.phi), days, peaks, found)
 
@@ -113,13 +113,6 @@ def rows_of(ground: Ground, dx: NDArray[np.int32], dy: NDArray[np.int32], part: 
     ny, nx = (side + 2 * margin for side in ground.grid.shape)
     first, after = (ny * edge // part[1] for edge in (part[0], part[0] + 1))
     return Window(first - margin, -margin, (after - first, nx))
-
-
-def backend_of(lent: Lent) -> str:
-    """Choose what computes the search."""
-    if card(lent.device) is not None:
-        return "cupy"
-    return "reference" if lent.backend == "numpy" else "numba"
 
 
 def told(ground: Ground) -> Mapping[str, float]:
