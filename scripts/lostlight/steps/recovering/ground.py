@@ -128,8 +128,14 @@ class Ground:
             sigma_g=SigmaG(clip.low_percent, clip.high_percent, clip.n_sigma, clip.high_only)
             if clip.mode == "survivors"
             else None,
-            vetting=Vetting(vetting.halves, vetting.negatives, vetting.shape),
+            vetting=Vetting(vetting.halves, vetting.negatives, vetting.shape and self.is_profile_known),
         )
+
+    @property
+    def is_profile_known(self) -> bool:
+        """Whether the width of a point was measured on most images; where it was assumed, no shape is a wrong one."""
+        assumed = [record.get("psf_source") == "fallback" for record in self.store.images]
+        return sum(assumed) <= len(assumed) / 2
 
     @cached_property
     def profile(self) -> NDArray[np.float64]:
