@@ -48,7 +48,7 @@ def html(
         environment({"signed": lambda value, digits=2: "—" if value is None else f"{value:+.{digits}f}"})
         .get_template("recovery.html")
         .render(
-            title=title or " ".join(filter(None, ("Search", told["stack"]["id"]))),
+            title=title or ": ".join(filter(None, ("Search", told["stack"]["id"]))),
             r=told,
             sentence=recovery.sentence(told),
             best=recovery.fit(told["curve"]),
@@ -62,6 +62,7 @@ def html(
             what_next=recovery_words.what_next(told),
             reasons=recovery_words.REASONS,
             remedies=recovery_words.REMEDIES,
+            follow=recovery_words.FOLLOW,
             forms=recovery_words.FORMS,
             pulls=recovery_words.PULLS,
             glossary=recovery_words.GLOSSARY,

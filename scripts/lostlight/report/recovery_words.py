@@ -42,6 +42,7 @@ REASONS = {
     "BLENDED": "on a star",
     "BACKGROUND_LOSS": "lost to background",
     "BELOW_THRESHOLD_EXPECTED": "too faint",
+    "STATIC": "hardly moving",
     "CURVATURE": "path bends",
     "NOISE": "noise",
     "GRID_LOSS": "between paths",
@@ -51,6 +52,9 @@ REASONS = {
     "VETTED": "vetted out",
 }
 """Short names of reasons."""
+
+FOLLOW = frozenset({"NOISE", "GRID_LOSS", "SIGMA_G", "TOPK", "MERGED", "VETTED"})
+"""Reasons that follow for every source that is too faint: for how many more they hold says nothing."""
 
 REMEDIES = {
     "TOO_FEW_EPOCHS": "recover.min_epochs",

@@ -65,7 +65,7 @@ def _noted(ground: Ground) -> Iterator[Doubt]:
             seen.setdefault(re.sub(r"[\d.]+", "0", said), []).append((str(record["id"]), str(said)))
     for notes in seen.values():
         names, said = [name for name, _ in notes], notes[0][1]
-        yield _doubt("NOTED", _where(names, len(ground.epochs)), said)
+        yield _doubt("NOTED", _where(names, len(ground.epochs)), said, "mend the headers; inject.planes names planes")
 
 
 def _times(ground: Ground) -> Iterator[Doubt]:
@@ -78,7 +78,7 @@ def _profiles(ground: Ground) -> Iterator[Doubt]:
     guessed = [record for record in ground.store.images if record.get("psf_source") == "fallback"]
     if guessed:
         width = float(np.median([ground.epochs.psfs[number].fwhm_px for number in _numbers(ground, guessed)]))
-        said = f"too few stars to measure the profile of a point: a width of {width:.3g} px is taken for granted"
+        said = f"too few stars to measure the profile of a point: a width of {width:.3g} px is assumed"
         names = [str(record["id"]) for record in guessed]
         yield _doubt("PSF_GUESSED", _where(names, len(ground.epochs)), said, "inject.psf.fwhm_px, or psf.model: psfex")
 

@@ -112,7 +112,9 @@ def _truth(unit: Unit, out: Outputs) -> None:
 
 
 def _export(found: record.Found, params: RecoverParams, out: Outputs) -> None:
-    """Write the completeness for simulators of surveys, where a curve could be fitted."""
+    """Write the completeness for simulators of surveys, where a curve could be fitted to true magnitudes."""
+    if found.is_instrumental:
+        return
     fits = record.fits_of(found, params)
     if not any(fits.by_rate.values()):
         return
