@@ -5,7 +5,7 @@ from tests.workflow.conftest import Workshop
 
 from lostlight.core import config
 from lostlight.core.declared import declared
-from lostlight.vocab.steps import FRAMES, PLANT, SURVEY, TWIN_STEPS, WHOLE, rule
+from lostlight.vocab.steps import FRAMES, MOVERS, PLANT, SURVEY, TWIN_STEPS, WHOLE, rule
 
 N_SHARDS = 2
 END = {"deliver": 1, "all": 1}
@@ -50,12 +50,12 @@ def everything_after(first):
 
 
 def test_a_fresh_run_plans_every_step_and_its_twin(workshop):
-    expected = jobs([*SURVEY, *FRAMES, PLANT], TWIN_STEPS[1:])
+    expected = jobs([*SURVEY, *FRAMES, *MOVERS, PLANT], TWIN_STEPS[1:])
     assert workshop.plan() == expected | END
 
 
 def test_without_artificial_stars_there_is_no_twin(workshop):
-    assert workshop.plan(completeness={"n_per_tile": 0}) == jobs([*SURVEY, *FRAMES]) | END
+    assert workshop.plan(completeness={"n_per_tile": 0}) == jobs([*SURVEY, *FRAMES, *MOVERS]) | END
 
 
 def test_until_plans_the_step_and_all_it_needs(workshop):
@@ -84,7 +84,7 @@ def test_every_rule_says_what_it_does(workshop):
 
 def test_the_picture_of_the_rules_shows_every_step(workshop):
     picture = workshop.snakemake("--rulegraph", "mermaid-js")
-    for step_id in (*SURVEY, *FRAMES):
+    for step_id in (*SURVEY, *FRAMES, *MOVERS):
         assert rule(step_id) in picture
 
 
@@ -127,7 +127,7 @@ def test_jobs_get_the_running_policy_and_their_own_section_only(finished):
     assert '"gates"' not in said
 
 
-@pytest.mark.parametrize("preset", ["demo", "smoke", "dss1_red", "mnras2022", "frames", "sds", "grid"])
+@pytest.mark.parametrize("preset", ["demo", "smoke", "dss1_red", "mnras2022", "frames", "sds", "grid", "injection"])
 def test_every_preset_can_be_planned(workshop, preset):
     overlay = config.read_yaml(workshop.folder / "config" / "presets" / f"{preset}.yaml")
     plan = workshop.plan(**overlay)
@@ -146,7 +146,7 @@ def test_editing_an_own_table_of_positions_makes_the_tiles_again(own_workshop):
 
 
 def test_without_own_frames_there_is_nothing_to_calibrate(workshop):
-    plan = workshop.plan(calibrate={"frames": ""}, completeness={"n_per_tile": 0})
+    plan = workshop.plan(calibrate={"frames": ""}, inject={"images": ""}, completeness={"n_per_tile": 0})
     assert plan == jobs(SURVEY) | END
 
 
@@ -168,7 +168,7 @@ def test_a_mosaic_needs_calibrated_frames_and_makes_them_of_raw_ones(workshop):
     ready = {"calibrate": {"frames": ""}, "mosaic": {"frames": "tiles:20"}}
     assert workshop.plan("--until", "step12", **ready) == {"step12": 1}
     plan = workshop.plan(completeness={"n_per_tile": 0}, **ready)
-    assert plan == jobs([*SURVEY, "12_mosaic"]) | END
+    assert plan == jobs([*SURVEY, "12_mosaic", *MOVERS]) | END
 
 
 def test_calibrated_frames_of_ones_own_are_joined_in_the_place_of_lights(workshop):
@@ -194,6 +194,29 @@ def test_a_mosaic_asks_for_a_gpu_where_it_may_use_one(workshop, device, n_gpus):
     assert gpus_asked_for(said) == [f"gpu={n_gpus}"]
 
 
+def test_moving_sources_need_no_other_step(workshop):
+    assert workshop.plan("--until", "step14") == workshop.plan("step14") == {"step13": 1, "step14": 1}
+
+
+def test_sources_are_planted_in_lights_once_these_are_placed(workshop):
+    both = {"step11": 1, "step12": 1, "step13": 1}
+    assert workshop.plan("step13", inject={"images": "lights"}) == both
+    ready = {"calibrate": {"frames": ""}, "mosaic": {"frames": "tiles:20"}, "inject": {"images": "lights"}}
+    assert workshop.plan("step13", **ready) == {"step12": 1, "step13": 1}
+
+
+def test_editing_how_sources_are_searched_runs_what_tells_of_it(finished):
+    assert finished.plan(recover={"threshold": 7}) == {"step14": 1, "step09": 1, "step10": 1} | END
+    assert finished.plan(inject={"n": 7}) == {"step13": 1, "step14": 1, "step09": 1, "step10": 1} | END
+
+
+@pytest.mark.parametrize("step", ["step13", "step14"])
+def test_moving_sources_ask_for_a_gpu_where_they_may_use_one(workshop, step):
+    said = workshop.snakemake(step, "--dry-run", "--workflow-profile", "workflow/profiles/gpu")
+    assert set(gpus_asked_for(said)) == {"gpu=1"}
+    assert set(gpus_asked_for(workshop.snakemake(step, "--dry-run"))) == {"gpu=0"}
+
+
 class OwnFrames:
     """A survey of own raw frames in a folder, where everything has run."""
 
@@ -204,7 +227,7 @@ class OwnFrames:
         for name in (self.light.name, "dark.fits", "{of} another program.fits"):
             (self.light.parent / name).write_text("photons")
         self.settings = {"calibrate": {"frames": "my night"}, "download": {"source": "frames", "survey": "any"}}
-        self.settings |= {"tiles": {"mode": "frames"}, "completeness": {"n_per_tile": 0}}
+        self.settings |= {"tiles": {"mode": "frames"}, "completeness": {"n_per_tile": 0}, "inject": {"images": ""}}
         workshop.snakemake(**self.settings)
 
     def plan(self, *arguments, **overlay):
@@ -249,6 +272,7 @@ def own_mosaic(project, tmp_path_factory):
     light.write_text("photons")
     settings = {"calibrate": {"frames": ""}, "mosaic": {"frames": "my fields", "mode": "sds"}}
     settings |= {"download": {"source": "mosaic", "survey": "any"}, "completeness": {"n_per_tile": 0}}
+    settings |= {"inject": {"images": ""}}
     workshop.snakemake(**settings)
     return workshop, light, settings
 
