@@ -127,8 +127,8 @@ def _planted(recovered: Table) -> Iterator[Doubt]:
     if out > MANY_OUT:
         said = f"{out:.0%} of the planted sources are on too few images: completeness tells of the field as well"
         yield _doubt("OUT_OF_FIELD", "planted sources", said, "inject.placement.strategy: visible", out, MANY_OUT)
-    kept = np.asarray(recovered["frac_kept"], float)
-    kept = float(np.median(kept[np.isfinite(kept)])) if np.isfinite(kept).any() else 1.0
+    left = np.asarray(recovered["frac_kept"], float)
+    kept = float(np.median(left[np.isfinite(left)])) if np.isfinite(left).any() else 1.0
     if kept < KEPT:
         said = f"the sky takes {1 - kept:.0%} of the light of a source away, and fluxes are too low by as much"
         yield _doubt("SKY_LOSS", "planted sources", said, "a larger inject.background.mesh_px", kept, KEPT)
