@@ -24,6 +24,8 @@ CITATIONS: dict[str, str] = {
     "vsx": "Watson, C. L., Henden, A. A. & Price, A. 2006, SASS 25, 47 (AAVSO VSX)",
     "mnras2022": "Solano, E., Villarroel, B. & Rodrigo, C. 2022, MNRAS 515, 1380 (the published cuts)",
     "spread_model": "Desai, S. et al. 2012, ApJ 757, 83 (SPREAD_MODEL)",
+    "whidden2019": "Whidden, P. J. et al. 2019, AJ 157, 119 (likelihood along the paths of moving sources)",
+    "bernstein2000": "Bernstein, G. & Khushalani, B. 2000, AJ 120, 3323 (orbits of distant bodies)",
     "dss": (
         "The Digitized Sky Surveys were produced at the Space Telescope Science Institute under U.S. Government grant "
         "NAG W-2166. The images of these surveys are based on photographic data obtained using the Oschin Schmidt "
@@ -45,6 +47,8 @@ def is_used(key: str, manifest: Manifest) -> bool:
         return _PROGRAMS[key] in manifest.software
     if key == "dss":
         return params.get("source") in _ARCHIVES
+    if key == "bernstein2000":
+        return params.get("motion") == "abg"
     if key in ("mnras2022", "locus"):
         return params.get("gates", key) == key
     return params.get(key) is not False

@@ -39,6 +39,7 @@ def plan(manifests: Sequence[Manifest], params: InjectParams) -> list[Unit]:
     optional=("measured", "stack", "picture", "sources", "nodes", "epochs", "stamps", "cases", "truth"),
     params=InjectParams,
     version=1,
+    cites=("bernstein2000",),
     plan=plan,
 )  # fmt: skip
 def inject(unit: Unit, params: InjectParams, out: Outputs) -> Result:

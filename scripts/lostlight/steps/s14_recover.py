@@ -42,6 +42,7 @@ def plan(manifests: Sequence[Manifest], params: RecoverParams) -> list[Unit]:
     ),
     params=RecoverParams,
     version=1,
+    cites=("whidden2019",),
     plan=plan,
 )  # fmt: skip
 def recover(unit: Unit, params: RecoverParams, out: Outputs) -> Result:
