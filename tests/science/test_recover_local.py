@@ -14,10 +14,10 @@ from lostlight.science.recover.forced import correlations
 from lostlight.science.recover.light import core, overlap, planted
 from lostlight.science.recover.local import forced, recover, recover_planted, search_around
 from lostlight.science.recover.straight import distance, straight
-from lostlight.science.search.candidates import survivors
 from lostlight.science.search.likelihood import psi_phi
 from lostlight.science.search.search import search
 from lostlight.science.search.sigma_g import SigmaG
+from lostlight.science.search.survivors import survivors
 
 WIDTH = FWHM / 2.3548
 

@@ -22,7 +22,7 @@ KINDS = {name: COLUMNS[name].dtype for name in INJECTED}
 GOOD = {
     "n_on_image": 10, "n_seen": 10, "frac_masked": 0.0, "frac_blended": 0.0, "frac_kept": 0.99, "lh_unharmed": 12.0,
     "lh_expected": 12.0, "lh_true": 11.0, "lh_grid": 10.5, "bend_px": 0.1, "is_clipped": False, "is_path": True,
-    "is_candidate": True, "is_vetted_out": False,
+    "is_static": False, "is_candidate": True, "is_vetted_out": False,
 }  # fmt: skip
 CAUSES = {
     "OUT_OF_FIELD": {"n_on_image": 0, "n_seen": 0},
@@ -31,6 +31,7 @@ CAUSES = {
     "BLENDED": {"frac_blended": 0.6},
     "BACKGROUND_LOSS": {"frac_kept": 0.8},
     "BELOW_THRESHOLD_EXPECTED": {"lh_expected": 6.0, "lh_unharmed": 6.0},
+    "STATIC": {"is_static": True},
     "CURVATURE": {"bend_px": 1.6},
     "NOISE": {"lh_true": 6.2},
     "GRID_LOSS": {"lh_grid": 6.2},

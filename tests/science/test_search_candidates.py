@@ -1,5 +1,7 @@
 """From paths to candidates: clipped, one for each source, measured between the pixels, vetted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -8,16 +10,18 @@ from astropy.wcs import WCS
 from lostlight.core.errors import ConfigError
 from lostlight.science.inject.mixture import gaussian
 from lostlight.science.inject.render import add_stamps, stamps
-from lostlight.science.search.candidates import CandidateRules, candidates, survivors
+from lostlight.science.search.candidates import candidates
 from lostlight.science.search.cluster import independent, together
+from lostlight.science.search.curves import Curves
 from lostlight.science.search.likelihood import psi_phi
 from lostlight.science.search.nulls import Negative, shuffled
 from lostlight.science.search.refine import refine
-from lostlight.science.search.rules import SearchRules
-from lostlight.science.search.search import search
+from lostlight.science.search.rules import SearchRules, Window
+from lostlight.science.search.search import search, search_tables
 from lostlight.science.search.sigma_g import SigmaG, percentile, unclipped
+from lostlight.science.search.survivors import CandidateRules, survivors
 from lostlight.science.search.threshold import expected_alarms, lattice_step, threshold_for, trials
-from lostlight.science.search.velocities import velocity_grid
+from lostlight.science.search.velocities import shift_tables, velocity_grid
 from lostlight.science.search.vet import TESTS, Vetting, autocorrelation
 from lostlight.vocab.movers import MOVERS
 
@@ -99,8 +103,10 @@ def test_without_noise_a_path_is_found_to_a_hundredth_of_a_pixel():
 
 def test_a_flash_on_one_image_is_clipped_and_a_mover_is_not():
     flash = [(5, 40, 35, 900.0)]
+    alone = scene(np.random.default_rng(5), [], flash)
+    assert not found(*alone, sigma_g=None, vetting=Vetting(False, False, False, False))["is_vetted_out"].all()
+    assert len(found(*alone)) == 0
     psi, phi = scene(np.random.default_rng(5), [(20.0, 30.0, 5.0, 1.0, flux_for(15))], flash)
-    assert len(found(psi, phi, sigma_g=None, vetting=Vetting(False, False, False))) > 1
     table = found(psi, phi)
     assert len(table) == 1
     assert table["x_px"][0] == pytest.approx(20, abs=0.6)
@@ -132,11 +138,13 @@ def test_paths_together_at_both_ends_are_one():
 def test_a_path_that_lives_off_the_light_of_another_joins_it():
     x = np.array([[0.0, 1, 2, 3], [9, 9, 2, 3], [50, 50, 50, 50]])
     psi = np.array([[9.0, 9, 9, 9], [0, 0, 9, 9], [4, 4, 4, 4]], np.float32)
-    given = psi, np.ones_like(psi), psi > -1
-    assert independent(x, x * 0, *given, 5.0, 1, 2.0)[0].tolist() == [0, 0, 2]
+    curves = Curves(psi, np.ones_like(psi), psi, psi, psi > -1)
+    leader, taken = independent(x, x * 0, curves, 5.0, 1, 2.0)
+    assert leader.tolist() == [0, 0, 2]
+    assert taken.tolist() == [[False] * 4, [False, False, True, True], [False] * 4]
     psi[1, :2] = 6
-    assert independent(x, x * 0, *given, 5.0, 1, 2.0)[0].tolist() == [0, 1, 2]
-    assert independent(x, x * 0, *given, 5.0, 3, 2.0)[0].tolist() == [0, 0, 2], "two images are left to it"
+    assert independent(x, x * 0, curves, 5.0, 1, 2.0)[0].tolist() == [0, 1, 2]
+    assert independent(x, x * 0, curves, 5.0, 3, 2.0)[0].tolist() == [0, 0, 2], "two images are left to it"
 
 
 def test_vetting_tells_what_speaks_against_a_candidate():
@@ -154,7 +162,63 @@ def test_vetting_tells_what_speaks_against_a_candidate():
     psi[6:] = scene(np.random.default_rng(7), [])[0][6:]
     half = found(psi, phi, sigma_g=None)
     assert TESTS["halves"] in half["why_vetted_out"][0]
-    assert not found(psi, phi, sigma_g=None, vetting=Vetting(halves=False, shape=False))["is_vetted_out"].any()
+    assert not found(psi, phi, sigma_g=None, vetting=Vetting(False, False, shape=False))["is_vetted_out"].any()
+
+
+def test_what_comes_and_goes_is_no_body_and_what_turns_is_one():
+    """Light on three images of twelve; beside it a body with a light curve of 1.2 mag from peak to peak."""
+    turning = 1 + 0.5 * np.sin(np.arange(len(DAYS)) * 2.1)
+    frames = [[], []]
+    for t, now in enumerate(DAYS):
+        x, y, flux = 30.0 + 5 * now, 30.0 + 4 * now, flux_for(14)
+        for frame, factor in zip(frames, (turning[t], 3.0 if t in (1, 6, 10) else 0.3), strict=True):
+            frame.append((x, y, flux * factor))
+    said = []
+    for frame in frames:
+        images = np.random.default_rng(21).normal(0, SIGMA, (len(DAYS), *SHAPE))
+        for image, one in zip(images, frame, strict=True):
+            add_stamps(image, *stamps(PSF, *(np.array([[each]]) for each in one)))
+        sums = [psi_phi(image, SIGMA**2, None, PSF) for image in images]
+        table = found(*(np.array(each) for each in zip(*sums, strict=True)), sigma_g=None)
+        said.append(str(table["why_vetted_out"][0]))
+    assert said[0] == ""
+    assert TESTS["steady"] in said[1]
+
+
+def test_a_candidate_must_do_without_its_brightest_images():
+    """A cap of four sigma: paths that two flashes make are none, refined or not."""
+    flashes = [(2, 30, 30, 400.0), (8, 33, 31, 400.0)]
+    planes = scene(np.random.default_rng(22), [], flashes)
+    peaks = search(*planes, DAYS, velocity_grid(0, 0.6, DAYS[-1], PSF.fwhm_px), SearchRules(6))
+    v = velocity_grid(0, 0.6, DAYS[-1], PSF.fwhm_px)
+    free = CandidateRules(6.5, PSF.fwhm_px, 6, sigma_g=None)
+    assert len(survivors(*planes, DAYS, v, peaks, free).candidates) > 0
+    held = survivors(*planes, DAYS, v, peaks, replace(free, cap=4.0))
+    assert len(held.candidates) == 0
+    given = survivors(*planes, DAYS, v, peaks, free)
+    table = candidates(*planes, DAYS, v, peaks, replace(free, cap=4.0), PSF.kernel(), found=given)
+    assert all(TESTS["outliers"] in said for said in table["why_vetted_out"])
+
+
+def test_sources_that_are_known_take_their_light():
+    """A bright mover beyond the pixels that are searched makes no path from it to a faint one in them."""
+    bright, faint = (20.0, 12.0, 6.0, 1.0, flux_for(60)), (34.0, 50.0, 5.0, -4.0, flux_for(10))
+    planes = scene(np.random.default_rng(23), [bright, faint])
+    v = velocity_grid(0, 1.2, DAYS[-1], PSF.fwhm_px)
+    rules = CandidateRules(6.5, PSF.fwhm_px, 6)
+    window = Window(38, 30, (16, 20))
+    peaks = search_tables(*planes, *shift_tables(v, DAYS), SearchRules(6), window=window)
+    track = tuple(np.array([at + speed * DAYS]) for at, speed in ((bright[0], bright[2]), (bright[1], bright[3])))
+    unknown, known = (survivors(*planes, DAYS, v, peaks, rules, each) for each in (None, track))
+    taken = []
+    for found_there in (unknown, known):
+        at = found_there.paths.take(found_there.candidates)
+        off = np.hypot(at.x - (faint[0] + faint[2] * MIDDLE), at.y - (faint[1] + faint[3] * MIDDLE))
+        assert off.min() < 2
+        taken.append(int(found_there.taken[found_there.candidates[off.argmin()]].sum()))
+    assert taken[0] > 0, "a path from the bright one to it has its light"
+    assert taken[1] == 0
+    assert known.alone(known.candidates).candidates.tolist() == list(range(len(known.candidates)))
 
 
 def test_single_hot_pixels_are_not_the_shape_of_a_point():

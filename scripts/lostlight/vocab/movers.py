@@ -31,6 +31,7 @@ REASONS: dict[str, str] = {
     "BLENDED": "it passed over a star",
     "BACKGROUND_LOSS": "the background took part of its light away",
     "BELOW_THRESHOLD_EXPECTED": "too faint: its expected likelihood is below the threshold",
+    "STATIC": "it hardly moved, and was taken for a source that stands still",
     "CURVATURE": "its path bends too much for straight lines",
     "NOISE": "bright enough, but the noise along its path was against it",
     "GRID_LOSS": "above the threshold on its true path, below on the nearest path of the grid",

@@ -16,7 +16,8 @@ class SearchGridParams(_Levelled):
     """The straight paths that are tried."""
 
     low: float = Field(0, ge=0, json_schema_extra=BASIC)
-    """slowest motion, in arcsec per hour (without a sky solution in pixels per hour)"""
+    """slowest motion, in arcsec per hour (without a sky solution in pixels per hour); 0 means what can be told from
+    sources that stand still"""
     high: Positive | None = Field(None, json_schema_extra=BASIC)
     """fastest motion; empty means 5, or what stays on enough images if that is less"""
     angle: Literal["all", "ecliptic"] | float = Field("all", json_schema_extra=BASIC)
@@ -53,6 +54,8 @@ class VettingParams(_Levelled):
 
     mask_static: bool = True
     """pixels on static sources are not used"""
+    steady: bool = True
+    """as bright on all images as a turning body is"""
     halves: bool = True
     """each half of the images must show it"""
     negatives: bool = True

@@ -37,6 +37,8 @@ class Epochs:
     scale : float64
         Factor that brings fluxes of an image to the scale of the first; 1 where unknown.
     filters : tuple of str
+    is_psf_measured : tuple of bool, optional
+        Whether the profile of each image was measured, or is what was taken for want of stars; all were where empty.
     """
 
     ids: tuple[str, ...]
@@ -50,6 +52,7 @@ class Epochs:
     zero_mag: FloatArray
     scale: FloatArray
     filters: tuple[str, ...]
+    is_psf_measured: tuple[bool, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -107,6 +107,7 @@ def flags(planted: Planted) -> NDArray[np.int32]:
         "DROPOUT": planted.dropped,
         "TRAILED": planted.paths.trail_px > fwhm / 2,
         "FAINT": planted.light.snr < 1,
+        "EXTRAP_PSF": np.broadcast_to(~np.array(planted.epochs.is_psf_measured or True), planted.on_image.shape),
     }
     return np.sum(
         [np.where(is_held, bits.injection(name), 0) for name, is_held in held.items()], axis=0, dtype=np.int32

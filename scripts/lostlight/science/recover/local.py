@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from lostlight.science.recover.forced import Forced, along
 from lostlight.science.recover.light import Light, planted
 from lostlight.science.recover.straight import distance, straight
-from lostlight.science.search.candidates import CandidateRules, Survivors, candidates, survivors
+from lostlight.science.search.candidates import candidates
 from lostlight.science.search.curves import along as read
 from lostlight.science.search.curves import likelihood
 from lostlight.science.search.rules import Peaks, SearchRules, Window
-from lostlight.science.search.sigma_g import unclipped
+from lostlight.science.search.static import standing
+from lostlight.science.search.survivors import CandidateRules, Survivors, Tracks, clipped, survivors
 from lostlight.science.search.tiles import Batch, batches, search_tile
 from lostlight.science.search.velocities import middle, shift_tables
 
@@ -51,6 +52,11 @@ class Ground:
         A candidate this near at both ends of the arc and in the middle is the source.
     searched : ndarray, (T, H, W), float32, optional
         Psi that paths are searched in, if not `psi`; see `lostlight.science.search.cap`.
+    masks_static : bool
+        Whether pixels on what stands still are not used; see `lostlight.science.search.static`.
+    known : Tracks, optional
+        Where the candidates of the images as they are, are on each image: what is theirs is no planted source's, near
+        it or not.
     """
 
     psi: Floats
@@ -63,6 +69,8 @@ class Ground:
     lags: FloatArray
     match_fwhm: float = 2.0
     searched: Floats | None = None
+    masks_static: bool = False
+    known: Tracks | None = None
 
     @property
     def sight(self) -> Floats:
@@ -92,7 +100,7 @@ class Outcome:
         Likelihood along its true path; along the best path of the grid near it; of its candidate.
     n_seen : int
         Images that measure it.
-    is_clipped, is_path, is_candidate, is_vetted_out : bool
+    is_clipped, is_path, is_candidate, is_vetted_out, is_static : bool
         As in `lostlight.science.recover.reasons.Evidence`.
     is_near : bool
         A candidate that vetting leaves is near enough, and the planted light is most of it.
@@ -116,6 +124,7 @@ class Outcome:
     is_near: bool
     offset_px: float
     radius_px: float
+    is_static: bool = False
     found: dict[str, float] = field(default_factory=dict)
     true: dict[str, float] = field(default_factory=dict)
 
@@ -176,20 +185,38 @@ def recover(
         Of a search of everything; by default a window around the source is searched.
     """
     along_truth = forced(ground, x, y)
+    x, y = (np.where(along_truth.phi > 0, each, np.nan) for each in (x, y))
     nothing = Outcome(
         lh_planted, along_truth.lh, np.nan, np.nan, along_truth.n_obs, False, False, False, False, False, np.nan, np.nan
     )
     true = straight(ground.since, x, y)
     if true is None:
         return nothing
+    if ground.masks_static and _is_static(ground, x, y):
+        return replace(nothing, is_static=True, true=true)
     if seen is None:
         peaks = search_around(ground, true["x"], true["y"])
-        seen = peaks, survivors(ground.sight, ground.phi, ground.days, ground.velocities, peaks, ground.rules)
+        seen = (
+            peaks,
+            survivors(ground.psi, ground.phi, ground.days, ground.velocities, peaks, ground.rules, ground.known),
+        )
     lh_grid, is_clipped = _near_paths(ground, true)
     outcome = replace(
         nothing, lh_grid=lh_grid, is_clipped=is_clipped, true=true, is_path=_is_path(ground, true, seen[0])
     )
     return _matched(ground, outcome, seen)
+
+
+def _is_static(ground: Ground, x: FloatArray, y: FloatArray) -> bool:
+    """Tell whether a mask of what stands still, made of images with the source in them, leaves too few of its images.
+
+    Where a source hardly moves, light stands along its path: the same pixels have it on the first images and the last.
+    """
+    seen = np.isfinite(x)
+    place = [np.tile(np.rint(each[seen]).astype(np.int64)[:, None], len(ground.days)) for each in (x, y)]
+    curves = zip(*(read(planes, *place).T for planes in (ground.sight, ground.phi)), strict=True)
+    n_left = int((~standing(curves, ground.days)).sum())
+    return n_left < ground.rules.min_epochs <= int(seen.sum())
 
 
 def _near_paths(ground: Ground, true: dict[str, float]) -> tuple[float, bool]:
@@ -207,14 +234,12 @@ def _near_paths(ground: Ground, true: dict[str, float]) -> tuple[float, bool]:
         return float("nan"), False
     dx, dy = shift_tables(v[close], ground.days)
     x, y = px[place, None] + dx[which], py[place, None] + dy[which]
-    psi, phi = read(ground.sight, x, y), read(ground.phi, x, y)
-    enough = (phi > 0).sum(axis=1) >= ground.search.min_epochs
-    lh = np.where(enough, likelihood(psi, phi), -np.inf)
+    curves = clipped(read(ground.psi, x, y), read(ground.phi, x, y), ground.rules)
+    enough = (curves.phi > 0).sum(axis=1) >= ground.search.min_epochs
+    lh = np.where(enough, likelihood(curves.capped, curves.phi), -np.inf)
     best, good = float(lh.max()), lh >= ground.rules.threshold
-    if ground.rules.sigma_g is None or not good.any():
-        return best, False
-    keep = unclipped(psi[good], phi[good], ground.rules.sigma_g)
-    return best, bool((likelihood(psi[good], phi[good], keep) < ground.rules.threshold).all())
+    is_left = (curves.likelihood() >= ground.rules.threshold) & (curves.keep.sum(axis=1) >= ground.rules.min_epochs)
+    return best, bool(good.any() and not is_left[good].any())
 
 
 def _is_path(ground: Ground, true: dict[str, float], peaks: Peaks) -> bool:
@@ -235,9 +260,15 @@ def _matched(ground: Ground, outcome: Outcome, seen: tuple[Peaks, Survivors]) ->
     which = leads[far <= 2 * radius + _SLACK_PX]
     if not which.size:
         return outcome
-    alone = Survivors(found.paths.take(which), found.keep[which], found.lh[which], np.arange(len(which)))
     table = candidates(
-        ground.psi, ground.phi, ground.days, ground.velocities, peaks, ground.rules, ground.profile, found=alone
+        ground.psi,
+        ground.phi,
+        ground.days,
+        ground.velocities,
+        peaks,
+        ground.rules,
+        ground.profile,
+        found=found.alone(which),
     )
     return _best_of(ground, outcome, table, radius)
 

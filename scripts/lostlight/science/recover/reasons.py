@@ -43,6 +43,8 @@ class Evidence:
         The paths near it pass the threshold, and no longer once outliers are clipped.
     is_path : bool
         A path near it is among those that the search keeps for each pixel.
+    is_static : bool
+        It hardly moves, and a mask of what stands still leaves too few of its images.
     is_candidate : bool
         A candidate near it is left when paths are clustered.
     is_vetted_out : bool
@@ -61,6 +63,7 @@ class Evidence:
     bend_px: FloatArray
     is_clipped: BoolArray
     is_path: BoolArray
+    is_static: BoolArray
     is_candidate: BoolArray
     is_vetted_out: BoolArray
 
@@ -115,6 +118,7 @@ def holding(evidence: Evidence, threshold: float, min_epochs: int, fwhm_px: floa
         "BLENDED": matters & (e.frac_blended > HALF),
         "BACKGROUND_LOSS": matters & (e.frac_kept < KEPT),
         "BELOW_THRESHOLD_EXPECTED": e.lh_expected < threshold,
+        "STATIC": e.is_static,
         "CURVATURE": e.bend_px > HALF * fwhm_px,
         "NOISE": e.lh_true < threshold,
         "GRID_LOSS": ~(e.lh_grid >= threshold),  # NaN: no path of the grid comes near

@@ -101,7 +101,7 @@ def _evidence(injected: Table, outcomes: Sequence[Outcome], seen: Seen, bar: Bar
         np.broadcast_to(np.asarray(each, float), n) for each in (seen.frac_masked, seen.frac_blended, seen.frac_kept)
     )
     names = ("lh_true", "lh_grid")
-    flags = ("is_clipped", "is_path", "is_candidate", "is_vetted_out")
+    flags = ("is_clipped", "is_path", "is_static", "is_candidate", "is_vetted_out")
     return Evidence(
         n_on_image=on_image.sum(axis=1),
         n_seen=_each(outcomes, "n_seen", np.int64),

@@ -1,130 +1,25 @@
-"""From the best paths through each pixel to a list of candidates: one for each source, measured and vetted."""
+"""From paths that are one source each to a list of candidates: measured between the pixels, and vetted."""
 
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import numpy as np
 from astropy.table import Table
 from astropy.wcs import WCS
 from numpy.typing import ArrayLike, NDArray
 
-from lostlight.science.search.cluster import independent, together
-from lostlight.science.search.curves import along, likelihood
+from lostlight.science.search.curves import Curves, along, likelihood
 from lostlight.science.search.refine import Refined, refine
-from lostlight.science.search.rules import Paths, Peaks
-from lostlight.science.search.sigma_g import SigmaG, unclipped
-from lostlight.science.search.velocities import middle, shift_tables
-from lostlight.science.search.vet import Vetting, vet
+from lostlight.science.search.rules import Peaks
+from lostlight.science.search.survivors import CandidateRules, Survivors, clipped, light_curves, survivors
+from lostlight.science.search.velocities import middle
+from lostlight.science.search.vet import vet
 from lostlight.vocab.movers import COLUMNS, MOVERS
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
-NEAR = 0.5
-"""Light curves of paths this little below the threshold are looked at as well: clipping may lift them."""
 _DTYPES = {column.name: column.dtype for column in COLUMNS}
-
-
-@dataclass(frozen=True)
-class CandidateRules:
-    """What makes a candidate.
-
-    Parameters
-    ----------
-    threshold : float
-        Least likelihood, after clipping.
-    fwhm_px : float
-        Width of a point source.
-    min_epochs : int
-        Images that a path must have, after clipping.
-    cluster_fwhm : float
-        Paths nearer than this at both ends of the arc are one.
-    sigma_g : SigmaG or None
-        How light curves are clipped; None clips nothing.
-    vetting : Vetting
-    """
-
-    threshold: float
-    fwhm_px: float
-    min_epochs: int = 1
-    cluster_fwhm: float = 2.0
-    sigma_g: SigmaG | None = field(default_factory=SigmaG)
-    vetting: Vetting = field(default_factory=Vetting)
-
-
-@dataclass(frozen=True, eq=False)
-class Survivors:
-    """Paths above the threshold, best first, and which of them are candidates.
-
-    Parameters
-    ----------
-    paths : Paths
-        (n,), with the likelihood before clipping.
-    keep : bool, shape (n, T)
-        Images that were not clipped; of a candidate those without another, better one in the same place.
-    lh : float64, shape (n,)
-        After clipping.
-    leader : int64, shape (n,)
-        Number of the path that each joined; its own where it leads, which makes it a candidate.
-    """
-
-    paths: Paths
-    keep: Bools
-    lh: Doubles
-    leader: NDArray[np.int64]
-
-    @property
-    def candidates(self) -> NDArray[np.int64]:
-        """Give the numbers of those that lead."""
-        return np.flatnonzero(self.leader == np.arange(len(self.leader)))
-
-
-def survivors(
-    psi: Floats, phi: Floats, days: ArrayLike, velocities: ArrayLike, peaks: Peaks, rules: CandidateRules
-) -> Survivors:
-    """Clip the light curves of the best paths, and join those that are one source.
-
-    Parameters
-    ----------
-    psi, phi : float32, shape (T, H, W)
-    days : floating, shape (T,)
-    velocities : floating, shape (V, 2)
-    peaks : Peaks
-        Of the search of the same planes.
-    rules : CandidateRules
-
-    Returns
-    -------
-    Survivors
-    """
-    v = np.asarray(velocities, np.float64)
-    paths = peaks.above(rules.threshold - (NEAR if rules.sigma_g else 0))
-    x, y = places(paths, v, days)
-    curves = along(psi, x, y), along(phi, x, y)
-    keep = unclipped(*curves, rules.sigma_g) if rules.sigma_g else curves[1] > 0
-    lh = likelihood(*curves, keep)
-    good = (lh >= rules.threshold) & (keep.sum(axis=1) >= rules.min_epochs)
-    order = np.flatnonzero(good)[np.argsort(-lh[good], kind="stable")]
-    paths, keep, lh = paths.take(order), keep[order], lh[order]
-    psi_t, phi_t = (each[order] for each in curves)
-    days = np.asarray(days, np.float64)
-    track = [at + v[paths.velocity, k][:, None] * (days - middle(days)) for k, at in enumerate(_columns(paths))]
-    radius = rules.cluster_fwhm * rules.fwhm_px
-    leader = together(track[0][:, [0, -1]], track[1][:, [0, -1]], radius)
-    first = np.flatnonzero(leader == np.arange(len(leader)))
-    merged, keep[first] = independent(
-        track[0][first], track[1][first], psi_t[first], phi_t[first], keep[first], rules.threshold, rules.min_epochs,
-        radius,
-    )  # fmt: skip
-    leader[first] = first[merged] if len(first) else first
-    return Survivors(paths, keep, lh, leader[leader] if len(leader) else leader)
-
-
-def places(paths: Paths, velocities: ArrayLike, days: ArrayLike) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Give the pixels of paths on each image, as the search has them: x and y, int32 of shape (n, T)."""
-    numbers, which = np.unique(paths.velocity, return_inverse=True)
-    dx, dy = shift_tables(np.asarray(velocities, np.float64)[numbers].reshape(-1, 2), days)
-    return paths.x[:, None] + dx[which], paths.y[:, None] + dy[which]
 
 
 def candidates(
@@ -175,20 +70,13 @@ def candidates(
         Columns MOVERS of `lostlight.vocab.movers`.
     """
     found = found or survivors(psi, phi, days, velocities, peaks, rules)
-    paths = found.paths.take(found.candidates)
-    curves = [along(planes, *places(paths, velocities, days)) for planes in (psi, phi)]
-    keep = unclipped(*curves, rules.sigma_g) if rules.sigma_g else curves[1] > 0
-    v = np.asarray(velocities, np.float64)[paths.velocity].reshape(-1, 2)
-    refined = refine(psi, phi, days, paths.x, paths.y, v, keep)
     since = np.asarray(days, np.float64) - middle(days)
-    nearest = [
-        np.floor(at[:, None] + speed[:, None] * since + 0.5).astype(np.int64)
-        for at, speed in ((refined.x, refined.vx), (refined.y, refined.vy))
-    ]
-    why = vet(psi, phi, *nearest, keep, profile, rules.vetting)
+    refined, curves = _between_pixels(psi, phi, days, velocities, found, rules)
+    place = nearest(refined, since)
+    why = vet(psi, phi, *place, curves, profile, rules.vetting, (rules.threshold, rules.min_epochs))
     columns = _measured(refined, float(since.min()), origin)
-    columns |= {"lh_all": likelihood(*curves), "n_obs": keep.sum(axis=1), "why_vetted_out": why, "mjd_ref": mjd_first}
-    columns |= {"is_vetted_out": [bool(each) for each in why], "stack_id": stack_id}
+    columns |= {"lh_all": likelihood(curves.psi, curves.phi), "n_obs": curves.keep.sum(axis=1), "mjd_ref": mjd_first}
+    columns |= {"why_vetted_out": why, "is_vetted_out": [bool(each) for each in why], "stack_id": stack_id}
     columns |= _on_sky(columns, wcs) | {"mag": _magnitudes(columns["flux"], zero_mag)}
     order = np.argsort(-columns["lh"], kind="stable")
     columns["cand_id"] = np.argsort(order) + 1
@@ -196,8 +84,33 @@ def candidates(
     return table[order]
 
 
-def _columns(paths: Paths) -> tuple[Doubles, Doubles]:
-    return paths.x[:, None].astype(np.float64), paths.y[:, None].astype(np.float64)
+def _between_pixels(
+    psi: Floats, phi: Floats, days: ArrayLike, velocities: ArrayLike, found: Survivors, rules: CandidateRules
+) -> tuple[Refined, Curves]:
+    """Refine paths, and look at their light curves where they are then: what is an outlier there, counts no longer."""
+    which = found.candidates
+    paths, taken = found.paths.take(which), found.taken[which]
+    since = np.asarray(days, np.float64) - middle(days)
+
+    def reread(refined: Refined) -> Curves:
+        is_free = (along(phi, *nearest(refined, since)) > 0) & ~taken
+        weight = np.where(is_free, np.maximum(refined.phi_t, 0), 0).astype(np.float32)
+        return clipped(np.where(weight > 0, refined.psi_t, 0).astype(np.float32), weight, rules)
+
+    v = np.asarray(velocities, np.float64)[paths.velocity].reshape(-1, 2)
+    keep = light_curves(psi, phi, paths, velocities, days, rules).keep & ~taken
+    first = refine(psi, phi, days, paths.x, paths.y, v, keep)
+    keep = reread(first).keep
+    refined = refine(psi, phi, days, first.x, first.y, np.stack([first.vx, first.vy], axis=1), keep)
+    curves = reread(refined)
+    return refined, replace(curves, keep=curves.keep & keep)
+
+
+def nearest(refined: Refined, since: Doubles) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the nearest pixels of paths on each image, x and y of shape (n, T); `since` is in days since mid-arc."""
+    both = ((refined.x, refined.vx), (refined.y, refined.vy))
+    x, y = (np.floor(at[:, None] + speed[:, None] * since + 0.5).astype(np.int64) for at, speed in both)
+    return x, y
 
 
 def _column(values: ArrayLike, name: str, n: int) -> NDArray[np.generic]:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from lostlight.science.search.curves import likelihood
+from lostlight.science.search.curves import Curves
 
 Doubles = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -43,25 +43,23 @@ def together(x: Doubles, y: Doubles, radius_px: float) -> Ints:
 def independent(
     x: Doubles,
     y: Doubles,
-    psi: NDArray[np.float32],
-    phi: NDArray[np.float32],
-    keep: Bools,
+    curves: Curves,
     threshold: float,
     min_epochs: int,
     radius_px: float,
 ) -> tuple[Ints, Bools]:
     """Join paths to a better one where they are nothing without the images on which both are in one place.
 
-    A bright source makes many poor paths good that meet it on a few images only. The best path takes all images it is
-    on; of the others, that which is best on the images left to it comes next.
+    A bright source makes many poor paths good that meet it on a few images only, and two sources those that go from one
+    to the other. The best path takes all images it is on; of the others, that which is best on the images left to it
+    comes next. Bright ones are not capped here, or paths from a bright source to a faint one would be
+    better than that along the faint one.
 
     Parameters
     ----------
     x, y : float64, shape (n, T)
-        Positions on each image, best path first.
-    psi, phi : float32, shape (n, T)
-    keep : bool, shape (n, T)
-        Images that count.
+        Positions on each image.
+    curves : Curves
     threshold : float
         Likelihood that a path must still have.
     min_epochs : int
@@ -73,22 +71,23 @@ def independent(
     -------
     leader : int64, shape (n,)
         Number of the path it joined; its own where it stands.
-    free : bool, shape (n, T)
-        Images that count and were left to it.
+    taken : bool, shape (n, T)
+        Images on which a better path is in the same place.
     """
     leader = np.full(len(x), -1)
-    free, rest = keep.copy(), likelihood(psi, phi, keep)
+    taken, rank = np.zeros(x.shape, bool), curves.rank()
     left = np.arange(len(x))
     while left.size:
-        best = left[np.argmax(rest[left])]
+        best = left[np.argmax(rank[left])]
         leader[best] = best
         left = left[left != best]
         near = np.hypot(x[left] - x[best], y[left] - y[best]) <= radius_px
-        touched = (near & free[left]).any(axis=1)
+        touched = near.any(axis=1)
         which = left[touched]
-        free[which] &= ~near[touched]
-        rest[which] = likelihood(psi[which], phi[which], free[which])
-        gone = which[(rest[which] < threshold) | (free[which].sum(axis=1) < min_epochs)]
+        taken[which] |= near[touched]
+        free, rest = ~taken[which], curves.take(which)
+        rank[which] = rest.rank(free)
+        gone = which[(rest.likelihood(free) < threshold) | ((rest.keep & free).sum(axis=1) < min_epochs)]
         leader[gone] = best
         left = left[leader[left] < 0]
-    return leader, free
+    return leader, taken

@@ -36,6 +36,18 @@ def fastest(days: ArrayLike, shape: tuple[int, int], min_epochs: int) -> float:
     return float(np.hypot(*shape)) / shortest if shortest > 0 else np.inf
 
 
+def slowest(days: ArrayLike, fwhm_px: float) -> float:
+    """Give the slowest motion that can be told from none, pixels per day: two widths of a point from first to last.
+
+    Parameters
+    ----------
+    days : floating, shape (T,)
+    fwhm_px : float
+    """
+    arc = float(np.ptp(np.asarray(days, np.float64)))
+    return 2 * fwhm_px / arc if arc > 0 else 0.0
+
+
 def westward(ra_deg: float, dec_deg: float, mjd: float) -> tuple[float, float]:
     """Tell which way distant bodies seem to move at a place and time, and how widely their directions scatter.
 

@@ -41,6 +41,8 @@ class Refined:
         Of x, y, vx, vy in this order; NaN where the likelihood has no peak.
     psi, phi : shape (n,)
         Sums along the path: flux is psi / phi, its error 1 / sqrt(phi).
+    psi_t, phi_t : shape (n, T)
+        Its light curve, with the images that do not count.
     """
 
     x: Doubles
@@ -50,6 +52,8 @@ class Refined:
     covariance: Doubles
     psi: Doubles
     phi: Doubles
+    psi_t: Doubles
+    phi_t: Doubles
 
 
 def refine(
@@ -111,9 +115,11 @@ def _refined(
             break
     scale = np.array([1, 1, 1 / arc, 1 / arc])
     covariance = _inverse(-curvature) * scale[:, None] * scale
-    sums = landscape.sums(shift)
+    psi_t, phi_t = landscape.curves(shift)
+    sums = ((each * keep).sum(axis=1) for each in (psi_t, phi_t))
     moved = shift * scale
-    return x + moved[:, 0], y + moved[:, 1], v[:, 0] + moved[:, 2], v[:, 1] + moved[:, 3], covariance, *sums
+    return (x + moved[:, 0], y + moved[:, 1], v[:, 0] + moved[:, 2], v[:, 1] + moved[:, 3], covariance, *sums,
+            psi_t, phi_t)  # fmt: skip
 
 
 class _Landscape:
@@ -125,9 +131,8 @@ class _Landscape:
         side = np.arange(2 * HALF + 1)
         px = np.broadcast_to((corner[0][..., None] + side)[:, :, None, :], (*x.shape, side.size, side.size))
         py = np.broadcast_to((corner[1][..., None] + side)[:, :, :, None], px.shape)
-        weight = keep[..., None, None].astype(np.float64)
-        self.planes = [_spline(along(each, px, py) * weight) for each in (psi, phi)]
-        self.u = u
+        self.planes = [_spline(along(each, px, py).astype(np.float64)) for each in (psi, phi)]
+        self.u, self.keep = u, keep
 
     def __call__(self, shift: Doubles) -> tuple[Doubles, Doubles, Doubles]:
         """Give J (n,), its slope (n, 4) and its curvature (n, 4, 4)."""
@@ -140,12 +145,12 @@ class _Landscape:
         # A hole is no source: its likelihood counts with its sign.
         return s * abs(s) / (2 * p), f1 * ds - f1**2 / 2 * dp, curvature
 
-    def sums(self, shift: Doubles) -> tuple[Doubles, Doubles]:
-        """Give the sums of psi and phi."""
-        return tuple(self._sum(plane, shift)[0] for plane in self.planes)
+    def curves(self, shift: Doubles) -> tuple[Doubles, Doubles]:
+        """Give psi and phi on each image, (n, T)."""
+        return tuple(self._at(plane, shift)[0] for plane in self.planes)
 
     def _sum(self, plane: Doubles, shift: Doubles) -> tuple[Doubles, Doubles, Doubles]:
-        value, dx, dy, dxx, dxy, dyy = self._at(plane, shift)
+        value, dx, dy, dxx, dxy, dyy = (each * self.keep for each in self._at(plane, shift))
         u = self.u
         slope = np.stack([dx.sum(1), dy.sum(1), (u * dx).sum(1), (u * dy).sum(1)], axis=1)
         second = np.stack([np.stack([dxx, dxy], -1), np.stack([dxy, dyy], -1)], -1)

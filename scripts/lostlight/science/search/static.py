@@ -1,19 +1,56 @@
-"""Sources that do not move: found on most images at the same place of the sky; a search leaves them out."""
+"""Sources that do not move: on most images at the same place of the sky, or there in the sum at both ends of the arc.
+
+A search leaves them out. A body that hardly moves while the images are taken cannot be told from them.
+"""
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 from astropy.wcs import WCS
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lostlight.science.epochs.grid import Grid, whole_shift
 from lostlight.science.mosaic.warp.nodes import expand, route
 
 Mask = NDArray[np.bool_]
+Floats = NDArray[np.float32]
 
 LEAST = 0.5
 """Share of the images that show a place, on which a source must be there to be static."""
 _FEWEST = 2
+STANDS = 3.0
+"""Signal to noise that the first and the last images must both have of a place, for light to stand there."""
+PART = 1 / 3
+"""Part of the arc that the first images are of, and the last ones."""
+
+
+def ends(days: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell which images are the first ones, and which the last: each (T,) bool, of times in days."""
+    part = (np.asarray(days, np.float64) - np.min(days)) / max(float(np.ptp(days)), 1e-9)
+    return part <= PART, part >= 1 - PART
+
+
+def standing(planes: Iterable[tuple[Floats, Floats]], days: ArrayLike) -> Mask:
+    """Mark the places where light stands, too faint for single images perhaps: seen on the first images and the last.
+
+    Parameters
+    ----------
+    planes : iterable of T pairs of float32 arrays of one shape
+        Psi, of which no image contributes more than noise does, and phi; each is looked at once.
+    days : floating, shape (T,)
+
+    Returns
+    -------
+    bool, of that shape
+        None where either end has a single image.
+    """
+    which = np.stack(ends(days))
+    psi = phi = np.zeros(())
+    for (shown, weight), parts in zip(planes, which.T, strict=True):
+        is_of = parts.reshape(-1, *(1,) * shown.ndim)
+        psi, phi = psi + is_of * shown, phi + is_of * weight
+    lh = np.divide(psi, np.sqrt(phi), out=np.zeros(np.shape(psi)), where=phi > 0)
+    return np.asarray((lh >= STANDS).all(axis=0) & (which.sum(axis=1) >= _FEWEST).all())
 
 
 def static_sources(marks: Iterable[Mask], covers: Iterable[Mask], wcs: Sequence[WCS | None], grid: Grid) -> Mask:

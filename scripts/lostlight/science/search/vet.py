@@ -1,18 +1,21 @@
-"""Candidates that no moving point makes: seen by half of the images alone, beside a hole, or not shaped like one."""
+"""Candidates that no moving point makes: seen by few of the images alone, beside a hole, or not shaped like one."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve
+from scipy.stats import chi2
 
-from lostlight.science.search.curves import along, likelihood
+from lostlight.science.search.curves import Curves, along, likelihood
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 TESTS = {
+    "outliers": "too faint without its few brightest images",
+    "steady": "its light comes and goes",
     "halves": "one half of the images does not show it",
     "negatives": "a hole lies beside it",
     "shape": "not the shape of a point",
@@ -22,6 +25,9 @@ FAR_SIGMA = 4.0
 """What deviates by less is noise."""
 HOLE = 0.5
 """A hole at least this deep, relative to the candidate, is one."""
+UNSTEADY, BY_CHANCE = 0.6, 1e-5
+"""Light that scatters by more than this part of its mean, as noise makes it scatter this rarely, comes and goes; that
+of a body that is three times as bright at its best as at its worst scatters by 0.35."""
 WRONG_SHAPE = 0.15
 """A mean deviation of the profile of less than this, relative to its height, is none."""
 
@@ -30,14 +36,15 @@ WRONG_SHAPE = 0.15
 class Vetting:
     """Which tests are made."""
 
+    steady: bool = True
     halves: bool = True
     negatives: bool = True
     shape: bool = True
 
 
 def vet(
-    psi: Floats, phi: Floats, x: NDArray[np.integer], y: NDArray[np.integer], keep: Bools, profile: Doubles,
-    rules: Vetting,
+    psi: Floats, phi: Floats, x: NDArray[np.integer], y: NDArray[np.integer], curves: Curves, profile: Doubles,
+    rules: Vetting, least: tuple[float, int],
 ) -> list[str]:  # fmt: skip
     """Say of each candidate why it is none; empty where nothing speaks against it.
 
@@ -46,11 +53,13 @@ def vet(
     psi, phi : float32, shape (T, H, W)
     x, y : integer, shape (n, T)
         Nearest pixels of each path on each image.
-    keep : bool, shape (n, T)
-        Images that count.
+    curves : Curves
+        Their light curves.
     profile : float64, shape (S, S)
         That of a point source, typical of the images.
     rules : Vetting
+    least : (float, int)
+        Likelihood and number of images that must be left when outliers are clipped and single images capped.
 
     Returns
     -------
@@ -60,9 +69,11 @@ def vet(
         return []
     expected = autocorrelation(profile)
     half = len(expected) // 2
-    stamp = stamps(psi, phi, x, y, keep, half)
+    stamp = stamps(psi, phi, x, y, curves.keep, half)
     failed = {
-        "halves": rules.halves and lopsided(along(psi, x, y), along(phi, x, y), keep),
+        "outliers": (curves.likelihood() < least[0]) | (curves.keep.sum(axis=1) < least[1]),
+        "steady": rules.steady and unsteady(curves.psi, curves.phi, curves.keep),
+        "halves": rules.halves and lopsided(curves.psi, curves.phi, curves.keep),
         "negatives": rules.negatives and has_hole(stamp),
         "shape": rules.shape and misshapen(stamp, expected),
     }
@@ -89,6 +100,18 @@ def stamps(psi: Floats, phi: Floats, x: NDArray[np.integer], y: NDArray[np.integ
     py = np.broadcast_to(y[..., None, None] + side[:, None], shape)
     evidence, weight = (np.einsum("nt,ntij->nij", keep.astype(np.float64), along(each, px, py)) for each in (psi, phi))
     return np.divide(evidence, np.sqrt(weight), out=np.zeros(evidence.shape), where=weight > 0)
+
+
+def unsteady(psi: Floats, phi: Floats, keep: Bools) -> Bools:
+    """Tell whether light scatters about its mean by far more than noise and a turning body make it."""
+    weight = np.where(keep, phi, 0).astype(np.float64)
+    flux = np.divide(psi, phi, out=np.zeros(psi.shape), where=weight > 0)
+    total, free = np.maximum(weight.sum(axis=1), 1e-30), np.maximum(keep.sum(axis=1) - 1, 1)
+    mean = (weight * flux).sum(axis=1) / total
+    squares = (weight * (flux - mean[:, None]) ** 2).sum(axis=1)
+    # What is left of the scatter when that of the noise, the mean of one over the weights, is taken off.
+    excess = (squares - free) * (free + 1) / free / total
+    return (chi2.sf(squares, free) < BY_CHANCE) & (excess > (UNSTEADY * mean) ** 2)
 
 
 def lopsided(psi: Floats, phi: Floats, keep: Bools) -> Bools:

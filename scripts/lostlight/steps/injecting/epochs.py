@@ -30,6 +30,7 @@ def opened(path: Path, gain_e_adu: float | None = None) -> tuple[Stack, Epochs]:
         zero_mag=numbers["zero_mag"],
         scale=numbers["scale"],
         filters=tuple(str(record["filter"]) for record in records),
+        is_psf_measured=tuple(record.get("psf_source") != "fallback" for record in records),
     )
     return store, epochs
 

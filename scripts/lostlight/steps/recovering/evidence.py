@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from lostlight.io.scratch import scratch
 from lostlight.science.search import cap
 from lostlight.science.search.likelihood import correlated, psi_phi
 from lostlight.science.search.onto_grid import onto_grid
-from lostlight.science.search.static import nearest_on, static_sources
+from lostlight.science.search.static import nearest_on, standing, static_sources
 from lostlight.steps.injecting import epochs as stacks
 from lostlight.steps.recovering.ground import Ground
 from lostlight.vocab import bits
@@ -67,6 +68,15 @@ class Plates:
         self.hidden = static(ground)
         shape = (len(ground.epochs), *ground.epochs.shape)
         self.weight, self.psi, self.phi = (scratch(shape, np.float32, folder) for _ in range(3))
+        self._measure()
+        if ground.params.vetting.mask_static:
+            faint = self._standing() & ~self.hidden
+            self.hidden |= faint
+            if faint.any():
+                self._measure()
+
+    def _measure(self) -> None:
+        ground = self.ground
         gain = stacks.noise_gain(ground.store).astype(np.float32)
         for number, psf in enumerate(ground.epochs.psfs):
             own = (number, *own_size(ground, number))
@@ -77,6 +87,13 @@ class Plates:
             weight = np.divide(1, variance, out=np.zeros_like(variance), where=~unused & (variance > 0))
             image = science(ground, number) - sky(ground, number)
             self.weight[own], (self.psi[own], self.phi[own]) = weight, psi_phi(image, variance, unused, psf)
+
+    def _standing(self) -> Mask:
+        """Mark the pixels of the grid on light that stands, and half the width of a point around."""
+        on_grid = (self.on_grid(number) for number in range(len(self.ground.epochs)))
+        seen = ((cap.capped(psi, phi, self.ground.cap), phi) for psi, phi in on_grid)
+        reach = int(np.ceil(self.ground.fwhm_px / 2))
+        return ndimage.maximum_filter(standing(seen, self.ground.epochs.days), 2 * reach + 1)
 
     def on_grid(self, number: int, psi: Floats | None = None) -> tuple[Floats, Floats]:
         """Bring the evidence of an image, or another psi of the same image, to the grid: psi, phi of its shape."""

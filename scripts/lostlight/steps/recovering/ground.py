@@ -14,11 +14,11 @@ from lostlight.science.epochs.epochs import Epochs
 from lostlight.science.epochs.grid import Grid, union_grid
 from lostlight.science.motion.project import jacobian
 from lostlight.science.search import threshold
-from lostlight.science.search.candidates import CandidateRules
 from lostlight.science.search.cap import cap_for
-from lostlight.science.search.reach import FASTEST_ARCSEC_H, fastest, westward
+from lostlight.science.search.reach import FASTEST_ARCSEC_H, fastest, slowest, westward
 from lostlight.science.search.rules import SearchRules
 from lostlight.science.search.sigma_g import SigmaG
+from lostlight.science.search.survivors import CandidateRules
 from lostlight.science.search.velocities import velocity_grid
 from lostlight.science.search.vet import Vetting
 from lostlight.steps.injecting import epochs as stacks
@@ -77,12 +77,15 @@ class Ground:
     @cached_property
     def rates(self) -> tuple[float, float]:
         """Slowest and fastest motion that is tried, arcsec per hour (pixels per hour without a sky)."""
-        grid = self.params.grid
-        if grid.high is not None:
-            return grid.low, grid.high
-        per_px = 1.0 if self.to_pixels is None else self.scale_arcsec
-        limit = fastest(self.epochs.days, self.grid.shape, self.min_epochs) * per_px / 24
-        return grid.low, max(min(limit, FASTEST_ARCSEC_H if self.to_pixels is not None else limit), grid.low + 1e-6)
+        grid, per_px = self.params.grid, (1.0 if self.to_pixels is None else self.scale_arcsec) / 24
+        high = grid.high
+        if high is None:
+            limit = fastest(self.epochs.days, self.grid.shape, self.min_epochs) * per_px
+            high = max(limit if self.to_pixels is None else min(limit, FASTEST_ARCSEC_H), grid.low + 1e-6)
+        if grid.low or not self.params.vetting.mask_static:
+            return grid.low, high
+        # Slower ones cannot be told from sources that stand still.
+        return min(slowest(self.epochs.days, self.fwhm_px) * per_px, high / 2), high
 
     @cached_property
     def velocities(self) -> NDArray[np.float64]:
@@ -128,14 +131,15 @@ class Ground:
             sigma_g=SigmaG(clip.low_percent, clip.high_percent, clip.n_sigma, clip.high_only)
             if clip.mode == "survivors"
             else None,
-            vetting=Vetting(vetting.halves, vetting.negatives, vetting.shape and self.is_profile_known),
+            vetting=Vetting(vetting.steady, vetting.halves, vetting.negatives, vetting.shape and self.is_profile_known),
+            cap=self.cap,
         )
 
     @property
     def is_profile_known(self) -> bool:
         """Whether the width of a point was measured on most images; where it was assumed, no shape is a wrong one."""
-        assumed = [record.get("psf_source") == "fallback" for record in self.store.images]
-        return sum(assumed) <= len(assumed) / 2
+        measured = self.epochs.is_psf_measured
+        return 2 * sum(measured) >= len(measured)
 
     @cached_property
     def profile(self) -> NDArray[np.float64]:

@@ -19,9 +19,9 @@ from lostlight.science.recover.forced import correlations
 from lostlight.science.recover.local import Outcome
 from lostlight.science.recover.match import false_density
 from lostlight.science.recover.table import Bar, Seen, recoveries
-from lostlight.science.search.candidates import Survivors, survivors
 from lostlight.science.search.cap import capped
 from lostlight.science.search.rules import Peaks
+from lostlight.science.search.survivors import Survivors, Tracks, survivors
 from lostlight.science.search.threshold import lattice_step
 from lostlight.science.search.velocities import shift_tables
 from lostlight.steps.recovering import evidence
@@ -29,7 +29,7 @@ from lostlight.steps.recovering import ground as grounds
 from lostlight.steps.recovering.bench import Bench
 from lostlight.steps.recovering.evidence import Evidence, Plates
 from lostlight.steps.recovering.ground import Ground
-from lostlight.steps.recovering.units import ALARMS
+from lostlight.steps.recovering.units import ALARMS, BAND
 from lostlight.vocab import bits
 from lostlight.vocab.movers import RECOVERIES
 
@@ -74,7 +74,7 @@ def recover(unit: Unit, params: RecoverParams, out: Outputs) -> Result:
     if not len(share.sources):
         tables.write(tables.empty(RECOVERIES), out["recovered"], RECOVERIES)
         return Result({"n_planted": 0, "n_recovered": 0})
-    outcomes, kept = _outcomes(ground, plates, share, bench)
+    outcomes, kept = _outcomes(ground, plates, share, bench, _known(unit, ground))
     found = _table(unit, ground, share, outcomes, kept)
     tables.write(found, out["recovered"], RECOVERIES)
     out.sizes["recovered"] = [len(found)]
@@ -100,6 +100,16 @@ def _share(unit: Unit, ground: Ground, hidden: NDArray[np.bool_]) -> Share:
     )  # fmt: skip
 
 
+def _known(unit: Unit, ground: Ground) -> Tracks:
+    """Give where the candidates of the images as they are, are on each image, in pixels of the grid."""
+    found = [tables.read(path) for role, path in sorted(unit.inputs.items()) if role.startswith(BAND)]
+    columns = {name: np.concatenate([[], *(np.asarray(table[name], float) for table in found)])[:, None]
+               for name in ("x_px", "y_px", "vx_px_day", "vy_px_day")}  # fmt: skip
+    days, grid = ground.epochs.days, ground.grid
+    return (columns["x_px"] - grid.x0 + columns["vx_px_day"] * days,
+            columns["y_px"] - grid.y0 + columns["vy_px_day"] * days)  # fmt: skip
+
+
 def _on_grid(ground: Ground, columns: dict[str, NDArray]) -> tuple[FloatArray, FloatArray]:
     """Give where sources are on the grid, (n, T) each."""
     if ground.grid.wcs is None:
@@ -115,12 +125,14 @@ def _is_on(mask: NDArray[np.bool_], x: FloatArray, y: FloatArray) -> NDArray[np.
     return inside & mask[np.where(inside, row, 0), np.where(inside, column, 0)]
 
 
-def _outcomes(ground: Ground, plates: Plates, share: Share, bench: Bench) -> tuple[list[Outcome], FloatArray]:
+def _outcomes(
+    ground: Ground, plates: Plates, share: Share, bench: Bench, known: Tracks
+) -> tuple[list[Outcome], FloatArray]:
     """Search for each source; and tell which part of its light the background leaves."""
     before = plates.gathered()
     linear, after = before.copy(plates.folder), before.copy(plates.folder)
     seen_by_search = evidence.capped(ground, after, plates.folder)
-    grounds_of = [_local_ground(ground, made, seen_by_search) for made in (before, linear, after)]
+    grounds_of = [_local_ground(ground, made, seen_by_search, known) for made in (before, linear, after)]
     found: dict[int, Outcome] = {}
     kept = np.full(len(share.sources), np.nan)
     copies = np.asarray(share.sources["realisation"])
@@ -171,11 +183,11 @@ def _sky_with(ground: Ground, number: int, light: Floats) -> Floats:
     return sky_mesh(planted, evidence.bad(ground, number), about["mesh_px"], about["detect_sigma"]).level_map
 
 
-def _local_ground(ground: Ground, made: Evidence, searched: Floats) -> local.Ground:
+def _local_ground(ground: Ground, made: Evidence, searched: Floats, known: Tracks) -> local.Ground:
     return local.Ground(
         made.psi, made.phi, ground.epochs.days, ground.velocities, ground.search_rules, ground.rules, ground.profile,
         np.array([correlations(psf.kernel()) for psf in ground.epochs.psfs]), ground.params.match_fwhm,
-        searched,
+        searched, ground.params.vetting.mask_static, known,
     )  # fmt: skip
 
 
@@ -183,7 +195,7 @@ def _whole(where: local.Ground, bench: Bench) -> tuple[Peaks, Survivors]:
     """Search a whole copy."""
     dx, dy = shift_tables(where.velocities, where.days)
     peaks = bench.search(where.sight, where.phi, dx, dy, where.search)
-    return peaks, survivors(where.searched, where.phi, where.days, where.velocities, peaks, where.rules)
+    return peaks, survivors(where.psi, where.phi, where.days, where.velocities, peaks, where.rules)
 
 
 def _table(unit: Unit, ground: Ground, share: Share, outcomes: Sequence[Outcome], kept: FloatArray) -> Table:

@@ -12,9 +12,10 @@ from lostlight.io import arrays, tables
 from lostlight.science.motion.flat import is_flat
 from lostlight.science.recover.cutouts import cutouts
 from lostlight.science.search import nulls
-from lostlight.science.search.candidates import Survivors, candidates, survivors
+from lostlight.science.search.candidates import candidates
 from lostlight.science.search.rules import Peaks, Window
 from lostlight.science.search.search import margin_of
+from lostlight.science.search.survivors import Survivors, survivors
 from lostlight.science.search.velocities import shift_tables
 from lostlight.steps.recovering import evidence
 from lostlight.steps.recovering import ground as grounds
@@ -59,7 +60,7 @@ def band(
     dx, dy = shift_tables(ground.velocities, days)
     window = rows_of(ground, dx, dy, part)
     peaks = bench.search(searched, made.phi, dx, dy, ground.search_rules, window)
-    found = survivors(searched, made.phi, days, ground.velocities, peaks, ground.rules)
+    found = survivors(psi, made.phi, days, ground.velocities, peaks, ground.rules)
     return listed(ground, Evidence(psi, made.phi), days, peaks, found)
 
 

@@ -67,9 +67,9 @@ def _of_stack(manifest: Manifest, made: Sequence[UnitRecord], record: UnitRecord
         for facts in bands
     ]
     false = {ALARMS + unit.id: Take(unit.id, "movers", must=False) for unit in nulls}
-    shares = _shares(manifest, made, name, false) if "sources" in _roles(made, name) else []
-    takes = {BAND + unit.id: Take(unit.id, "movers") for unit in searched}
-    takes |= {PICTURES + unit.id: Take(unit.id, "cutouts", must=False) for unit in (*searched, *shares)}
+    real = {BAND + unit.id: Take(unit.id, "movers") for unit in searched}
+    shares = _shares(manifest, made, name, false | real) if "sources" in _roles(made, name) else []
+    takes = real | {PICTURES + unit.id: Take(unit.id, "cutouts", must=False) for unit in (*searched, *shares)}
     takes |= false | {SHARE + unit.id: Take(unit.id, "recovered", must=False) for unit in shares}
     facts = {"kind": RESULT, "stack": name, "n_bands": n_bands, "n_wanted": _n_wanted(manifest)}
     planted = [each for each in made if each.facts.get("stack") == name and "stamps" in each.outputs]
