@@ -1,15 +1,23 @@
 """What is doubtful about a search is told, once for all images of which it holds."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 from tests.movers_run import CLEAN, MOVERS, RECOVER, make, small
 
 from lostlight import chain
 from lostlight.core import config as configuration
+from lostlight.core.params import RecoverParams
 from lostlight.report import recovery_page
+from lostlight.science.epochs.epochs import Epochs
+from lostlight.science.epochs.grid import union_grid
+from lostlight.science.inject.psf import gaussian
+from lostlight.steps.recovering.doubts import doubts
+from lostlight.steps.recovering.ground import Ground
 from lostlight.vocab.movers import DOUBTS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*datfix")
@@ -96,3 +104,40 @@ def test_images_without_any_zero_point_write_no_file_for_simulators(tmp_path):
     assert "instrumental" in each["said"]
     assert made.report["curve"]["fits"]
     assert not [name for name in made.products(RECOVER) if name.endswith((".eff", ".sorcha.ini"))]
+
+
+@pytest.fixture
+def flawless():
+    """A stack of four images of which nothing is doubtful."""
+    epochs = Epochs(
+        ids=tuple("abcd"), shape=(91, 113), mjd_mid=60389.123 + np.arange(4) / 48, exptime_s=np.full(4, 60.0),
+        wcs=(None,) * 4, psfs=(gaussian(2.5),) * 4, sigma_adu=np.ones(4), gain_e_adu=np.ones(4),
+        zero_mag=np.full(4, 28.0), scale=np.ones(4), filters=("r",) * 4,
+    )  # fmt: skip
+    store = SimpleNamespace(attributes={}, images=[{"id": name, "psf_source": "stars"} for name in "abcd"])
+    return Ground(store, epochs, union_grid(epochs), RecoverParams())
+
+
+def planted(acceptance=0.9, kept=1.0):
+    return Table({"acceptance": [acceptance] * 9, "lost_because": [""] * 9, "frac_kept": [kept] * 8 + [np.nan]})
+
+
+@pytest.mark.parametrize(("sources", "codes"), [
+    (planted(), []),
+    (planted(acceptance=0.02), ["PLACES"]),
+    (planted(kept=0.9), ["SKY_LOSS"]),
+    (planted(acceptance=np.nan, kept=np.nan), []),
+    (planted()[:0], []),
+])  # fmt: skip
+def test_planted_sources_tell_of_places_and_of_the_sky(flawless, sources, codes):
+    assert [each["code"] for each in doubts(flawless, sources, [], 1.0, flawless.params)] == codes
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"), [([4, 2, 1], ""), ([9, 3, 1], "6.40 leaves one"), ([9, 7, 5], "above 6.40")]
+)
+def test_more_false_alarms_than_noise_explains_come_with_the_threshold_that_ends_them(flawless, counts, said):
+    alarms = [{"kind": "negative", "n": counts[0], "n_expected": 1.0, "thresholds": [5.9, 6.15, 6.4], "counts": counts}]
+    found = doubts(flawless, planted(), alarms, 1.0, flawless.params)
+    assert [each["code"] for each in found] == (["FALSE_ALARMS"] if said else [])
+    assert all(said in each["hint"] for each in found)
