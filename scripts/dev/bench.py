@@ -29,6 +29,7 @@ from benches import (
     stack,
     startup,
     warp,
+    whole,
 )
 
 BENCHES = {
@@ -51,6 +52,7 @@ BENCHES = {
     "search": search.rows,
     "recover": recover.rows,
     "cases": cases.rows,
+    "whole": whole.rows,
 }
 
 

@@ -21,12 +21,12 @@ def rows(folder: Path, full: bool) -> Iterator[Row]:
     npz_s = best(lambda: _npz(folder, base, y)) / ONE_BY_ONE
     for name in ("cases.zarr", "cases.zarr.zip"):
         ours_s = best(lambda name=name: _store(folder / name, base, y, truth)) / N
-        what = f"case 5x64x64 to {name[5:]}, y and truth, peer npz"
+        what = f"P4 case 5x64x64 to {name[5:]}, y and truth, peer npz"
         yield Row(what, 1e6 * ours_s, 1e6 * npz_s, "us", f"<= 1000 ({1 / ours_s:.0f} cases/s)")
     cases = case_store.open_cases(folder / "cases.zarr.zip")
     picked = rng.integers(0, N, READS)
-    yield Row("  read one, image and source", 1e3 * best(lambda: [cases.x(k) for k in picked]) / READS, unit="ms")
-    yield Row("  read in bulk", 1e6 * best(lambda: cases.x(slice(0, 1024))) / 1024, unit="us")
+    yield Row("P4 read one, image and source", 1e3 * best(lambda: [cases.x(k) for k in picked]) / READS, unit="ms")
+    yield Row("P4 read in bulk", 1e6 * best(lambda: cases.x(slice(0, 1024))) / 1024, unit="us")
     yield from _stack(folder, rng)
 
 
@@ -85,13 +85,13 @@ def _stack(folder: Path, rng: np.random.Generator) -> Iterator[Row]:
                 store.put(number, image, bad, numbers={}, record={"id": str(number)})
 
     mega = images.nbytes / 1e6
-    yield Row("stack 20 x 1 Mpx to one file", mega / best(write), unit="MB/s")
+    yield Row("P4 stack 20 x 1 Mpx to one file", mega / best(write), unit="MB/s")
     stack = stack_store.open_store(path)
-    yield Row("  read whole", mega / best(lambda: stack.read("science")), unit="MB/s")
+    yield Row("P4 stack read whole", mega / best(lambda: stack.read("science")), unit="MB/s")
     corners = rng.integers(0, 960, (READS, 2))
 
     def windows() -> None:
         for y0, x0 in corners:
             stack.read("science", slice(None), slice(y0, y0 + 64), slice(x0, x0 + 64))
 
-    yield Row("  read a window of 64 x 64 of all images", 1e3 * best(windows) / READS, unit="ms")
+    yield Row("P4 window of 64 x 64 of all images read", 1e3 * best(windows) / READS, unit="ms")

@@ -32,10 +32,10 @@ def rows(folder: Path, full: bool) -> Iterator[Row]:
     light = image - sky.level_map
     noise_s, noise = best(lambda: noise_of(light, sky.rms_map, bad, sky.sources))
     psf_s, psf = best(lambda: measure_psf(light, noise.variance, saturate=4e4, gain=made.design.gain_e_adu))
-    yield Row("sky of 512 x 512", 1000 * sky_s, unit="CPU ms")
-    yield Row("noise of 512 x 512", 1000 * noise_s, unit="CPU ms")
-    yield Row(f"PSF of 512 x 512, {psf.n_stars} stars", psf_s, unit="CPU s", bar="<= 0.5")
-    yield Row("  error of its width", 100 * (psf.fwhm_px / made.fwhm_px[0] - 1), unit="%", bar="|..| <= 1")
+    yield Row("P10 sky of 512 x 512", 1000 * sky_s, unit="CPU ms")
+    yield Row("P10 noise of 512 x 512", 1000 * noise_s, unit="CPU ms")
+    yield Row(f"P10 PSF of 512 x 512, {psf.n_stars} stars", psf_s, unit="CPU s", bar="<= 0.5")
+    yield Row("P10 error of its width", 100 * (psf.fwhm_px / made.fwhm_px[0] - 1), unit="%", bar="|..| <= 1")
     yield from _resampling()
 
 
@@ -46,12 +46,12 @@ def _resampling() -> Iterator[Row]:
     theirs = megapixels / best(lambda: _reproject(image, own, grid), 1)[0]
     for kernel, bar in RATES.items():
         rate = megapixels / best(lambda kernel=kernel: _warped(image, own, grid, kernel))[0]
-        yield Row(f"resampling, {kernel}", rate, unit="Mpx/CPU s", bar=f">= {bar:g}")
-        yield Row(f"  over reproject_interp ({theirs:.2g} Mpx/CPU s)", rate / theirs, unit="x")
+        what = f"P11 1 Mpx resampled, {kernel}, peer reproject_interp"
+        yield Row(what, 1 / rate, 1 / theirs, "CPU s", f"<= {1 / bar:.3g} ({rate:.3g} Mpx/CPU s)")
     variance, bad = np.full_like(image, 25), np.zeros(image.shape, bool)
     for kernel in RATES:
         used, _ = best(lambda kernel=kernel: register(image, variance, bad, own, grid, gaussian(2.5), kernel), 2)
-        yield Row(f"registration with its noise, {kernel}", megapixels / used, unit="Mpx/CPU s")
+        yield Row(f"P11 registration with its noise, {kernel}", megapixels / used, unit="Mpx/CPU s")
 
 
 def _wcs(turn_deg: float, shift_px: float) -> WCS:

@@ -7,7 +7,7 @@ import numpy as np
 from astropy.wcs import WCS
 
 from benches.measure import Row, cost
-from benches.triad import triad_gb_s
+from benches.triad import bandwidth
 from lostlight.science.epochs.epochs import Epochs
 from lostlight.science.inject.batch import BLOCK, inject_batch
 from lostlight.science.inject.engine import inject
@@ -22,14 +22,14 @@ BLOCKS, ONE_BY_ONE, REPEATS, PLANNED = 10, 200, 5, 1000
 
 
 def rows(folder: Path, full: bool) -> Iterator[Row]:
-    yield Row("triad in memory", triad_gb_s(131_072 * 1024 // 24), unit="GB/s")
+    yield from bandwidth()
     stack = np.random.default_rng(1).normal(0, 5, (T, SIDE, SIDE)).astype(np.float32)
     alone = _alone(stack)
     for motion, exptime_s in (("linear", 0.0), ("abg", 0.0), ("abg", 60.0)):
         known = field(exptime_s)
         rules = InjectionRules(seed=1, motion=motion, target=TargetConfig("mid"))
         spent = min(_batches(known, rules, stack) for _ in range(REPEATS + 1))
-        what = f"cases 5x64x64 with X, {motion}, {exptime_s:g} s, peer inject"
+        what = f"P3 case 5x64x64 with X, {motion}, {exptime_s:g} s, peer inject"
         yield Row(what, 1e6 * spent, 1e6 * alone, "CPU us", f"<= 100 ({1 / spent:.0f} cases/s)")
     yield from _plan()
 
@@ -79,4 +79,4 @@ def _plan() -> Iterator[Row]:
         work()
         with cost() as used:
             work()
-        yield Row(f"{PLANNED} sources on {T} x {SIDE} x {SIDE} {what}", used.cpu_s, unit="CPU s")
+        yield Row(f"P3 {PLANNED} sources on {T} x {SIDE} x {SIDE} {what}", used.cpu_s, unit="CPU s")

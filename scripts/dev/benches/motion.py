@@ -24,9 +24,9 @@ def rows(folder: Path, full: bool) -> Iterator[Row]:
     mjd = START + np.arange(EPOCHS) / 3
     made = AbgMotion.from_elements(*elements, START, SITE)
     what = f"{BODIES:.0e} bodies x {EPOCHS} epochs"
-    yield Row(f"abg, {what}", best(lambda: made.at(mjd)), unit="CPU s", bar="<= 2")
-    yield Row("  from elements", best(lambda: AbgMotion.from_elements(*elements, START, SITE)), unit="CPU s")
-    yield Row(f"kepler, {what}", best(lambda: KeplerMotion(*elements, START, SITE).at(mjd)), unit="CPU s")
+    yield Row(f"P12 abg, {what}", best(lambda: made.at(mjd)), unit="CPU s", bar="<= 2")
+    yield Row("P12 abg, from elements", best(lambda: AbgMotion.from_elements(*elements, START, SITE)), unit="CPU s")
+    yield Row(f"P12 kepler, {what}", best(lambda: KeplerMotion(*elements, START, SITE).at(mjd)), unit="CPU s")
     yield from _pixels(rng)
 
 
@@ -37,7 +37,7 @@ def _pixels(rng: np.random.Generator) -> Iterator[Row]:
     ours = best(lambda: project([wcs], ra[:, None], dec[:, None])) / BODIES
     few = range(ONE_BY_ONE)
     peer = best(lambda: [wcs.all_world2pix(ra[k], dec[k], 0) for k in few]) / ONE_BY_ONE
-    yield Row("sky to pixels, TAN-SIP, peer a call for each", ours * 1e6, peer * 1e6, "us")
+    yield Row("P12 sky to pixels, TAN-SIP, peer a call for each", ours * 1e6, peer * 1e6, "us")
 
 
 def _distorted() -> WCS:

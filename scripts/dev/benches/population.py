@@ -20,10 +20,10 @@ def rows(folder: Path, full: bool) -> Iterator[Row]:
             for _ in range(ONE_BY_ONE):
                 drawn(kind, 1)
         peer = naive.cpu_s / ONE_BY_ONE * DRAWS
-        yield Row(f"draw {DRAWS:,} of {kind}, peer a call for each", best(kind), peer, "CPU s", "<= 0.5")
+        yield Row(f"P12 draw {DRAWS:,} of {kind}, peer a call for each", best(kind), peer, "CPU s", "<= 0.5")
     with cost() as report:
         population_report(n=DRAWS, strict=True)
-    yield Row(f"report on {DRAWS:,} draws, strict", report.cpu_s, unit="CPU s")
+    yield Row(f"P12 report on {DRAWS:,} draws, strict", report.cpu_s, unit="CPU s")
 
 
 def best(kind: str) -> float:

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 
 from benches.measure import Row, cost
-from benches.triad import triad_gb_s
+from benches.triad import bandwidth
 from lostlight.science.inject.mixture import gaussian
 from lostlight.science.inject.render import stamps
 from lostlight.science.recover.curves import fit_all, logistic
 from lostlight.science.recover.forced import correlations
 from lostlight.science.recover.light import Light, core, evidence, planted
 from lostlight.science.recover.local import Ground, recover_planted, search_around
-from lostlight.science.search.candidates import CandidateRules
 from lostlight.science.search.likelihood import psi_phi
 from lostlight.science.search.rules import SearchRules
+from lostlight.science.search.survivors import CandidateRules
 from lostlight.science.search.velocities import velocity_grid
 
 IMAGES, SHAPE, MOTIONS = 20, (400, 431), 200
@@ -26,7 +26,7 @@ WEIGHT = np.ones((IMAGES, *SHAPE), np.float32)
 
 
 def rows(folder: Path, full: bool) -> Iterator[Row]:
-    yield Row("triad in cache, of one core", triad_gb_s(40_000), unit="GB/s")
+    yield from bandwidth()
     ground, sources = noise(), drawn()
     lit = [light(*source) for source in sources]
     made = best(lambda: [light(*source) for source in sources])
@@ -37,16 +37,16 @@ def rows(folder: Path, full: bool) -> Iterator[Row]:
                 search_around(ground, float(x.mean()), float(y.mean()))
 
     searched = best(again)
-    yield Row("recover a source of 20 images, 200 motions", made + searched, unit="CPU ms", bar="<= 5")
-    yield Row("  its light as evidence", made, unit="CPU ms")
+    yield Row("P9 recover a source of 20 images, 200 motions", made + searched, unit="CPU ms", bar="<= 5")
+    yield Row("P9 its light as evidence", made, unit="CPU ms")
     told = best(lambda: [recover_planted(ground, one, *path[:2]) for path, one in zip(sources, lit, strict=True)])
-    yield Row("  searched, refined, vetted, and why if missed", told, unit="CPU ms")
+    yield Row("P9 searched, refined, vetted, and why if missed", told, unit="CPU ms")
     rng = np.random.default_rng(2)
     mag = rng.uniform(22, 26, 2000)
     is_found = rng.random(2000) < logistic(mag, 0.95, 24.2, 0.2)
     with cost() as spent:
         fit_all(mag, is_found)
-    yield Row("three curves of 2000 sources, 100 bootstraps", spent.cpu_s, unit="CPU s")
+    yield Row("P9 three curves of 2000 sources, 100 bootstraps", spent.cpu_s, unit="CPU s")
 
 
 def noise() -> Ground:
