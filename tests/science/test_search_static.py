@@ -7,7 +7,7 @@ from astropy.wcs import WCS
 from lostlight.science.epochs.grid import Grid
 from lostlight.science.search.cap import LEAST, cap_for, capped, evened
 from lostlight.science.search.reach import fastest, slowest, westward
-from lostlight.science.search.static import ends, nearest_on, standing, static_sources
+from lostlight.science.search.static import ends, n_moving, nearest_on, standing, static_sources
 
 DAYS = np.array([0.0, 0.1, 0.2, 1.0, 1.1, 2.0, 2.1, 2.2])
 
@@ -57,6 +57,17 @@ def test_light_that_stands_is_there_on_the_first_images_and_on_the_last():
     two = standing(zip(psi[[0, 7]], phi[[0, 7]], strict=True), DAYS[[0, 7]])
     assert two.shape == (3, 7)
     assert not two.any(), "single images tell nothing"
+
+
+def test_a_source_that_hardly_moves_is_left_no_image_and_one_that_moves_all():
+    psi = np.zeros((8, 9, 41), np.float32)
+    slow, fast = 5 + 0.1 * DAYS, 5 + 15 * DAYS
+    for t in range(8):
+        psi[t, 2, round(slow[t])] = psi[t, 6, round(fast[t])] = 4.0
+    given = psi, np.ones_like(psi), DAYS
+    assert n_moving(*given, slow, np.full(8, 2.0)) == 0
+    assert n_moving(*given, fast, np.full(8, 6.0)) == 8
+    assert n_moving(*given, np.where(DAYS < 1, np.nan, fast), np.full(8, 6.0)) == 5
 
 
 def test_one_image_counts_little_more_than_the_cap_and_order_is_kept():

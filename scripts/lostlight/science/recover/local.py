@@ -14,7 +14,7 @@ from lostlight.science.search.candidates import candidates
 from lostlight.science.search.curves import along as read
 from lostlight.science.search.curves import likelihood
 from lostlight.science.search.rules import Peaks, SearchRules, Window
-from lostlight.science.search.static import standing
+from lostlight.science.search.static import n_moving
 from lostlight.science.search.survivors import CandidateRules, Survivors, Tracks, clipped, survivors
 from lostlight.science.search.tiles import Batch, batches, search_tile
 from lostlight.science.search.velocities import middle, shift_tables
@@ -192,7 +192,8 @@ def recover(
     true = straight(ground.since, x, y)
     if true is None:
         return nothing
-    if ground.masks_static and _is_static(ground, x, y):
+    n_left = n_moving(ground.sight, ground.phi, ground.days, x, y) if ground.masks_static else along_truth.n_obs
+    if n_left < ground.rules.min_epochs <= along_truth.n_obs:
         return replace(nothing, is_static=True, true=true)
     if seen is None:
         peaks = search_around(ground, true["x"], true["y"])
@@ -205,18 +206,6 @@ def recover(
         nothing, lh_grid=lh_grid, is_clipped=is_clipped, true=true, is_path=_is_path(ground, true, seen[0])
     )
     return _matched(ground, outcome, seen)
-
-
-def _is_static(ground: Ground, x: FloatArray, y: FloatArray) -> bool:
-    """Tell whether a mask of what stands still, made of images with the source in them, leaves too few of its images.
-
-    Where a source hardly moves, light stands along its path: the same pixels have it on the first images and the last.
-    """
-    seen = np.isfinite(x)
-    place = [np.tile(np.rint(each[seen]).astype(np.int64)[:, None], len(ground.days)) for each in (x, y)]
-    curves = zip(*(read(planes, *place).T for planes in (ground.sight, ground.phi)), strict=True)
-    n_left = int((~standing(curves, ground.days)).sum())
-    return n_left < ground.rules.min_epochs <= int(seen.sum())
 
 
 def _near_paths(ground: Ground, true: dict[str, float]) -> tuple[float, bool]:

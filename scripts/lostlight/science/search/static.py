@@ -11,9 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from lostlight.science.epochs.grid import Grid, whole_shift
 from lostlight.science.mosaic.warp.nodes import expand, route
+from lostlight.science.search.curves import along
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 
 LEAST = 0.5
 """Share of the images that show a place, on which a source must be there to be static."""
@@ -51,6 +53,25 @@ def standing(planes: Iterable[tuple[Floats, Floats]], days: ArrayLike) -> Mask:
         psi, phi = psi + is_of * shown, phi + is_of * weight
     lh = np.divide(psi, np.sqrt(phi), out=np.zeros(np.shape(psi)), where=phi > 0)
     return np.asarray((lh >= STANDS).all(axis=0) & (which.sum(axis=1) >= _FEWEST).all())
+
+
+def n_moving(psi: Floats, phi: Floats, days: ArrayLike, x: Doubles, y: Doubles) -> int:
+    """Count the images of a path that a mask of what stands leaves, made of the images with the source in them.
+
+    Where a source hardly moves, light stands along its path: the same pixels have it on the first images and the last.
+
+    Parameters
+    ----------
+    psi, phi : float32, shape (T, H, W)
+        As `standing` has them.
+    days : floating, shape (T,)
+    x, y : float64, shape (T,)
+        Pixels of the path on each image; NaN where it is not seen.
+    """
+    seen = np.isfinite(x)
+    place = [np.tile(np.rint(each[seen]).astype(np.int64)[:, None], len(psi)) for each in (x, y)]
+    planes = zip(*(along(each, *place).T for each in (psi, phi)), strict=True)
+    return int(np.count_nonzero(~standing(planes, days)))
 
 
 def static_sources(marks: Iterable[Mask], covers: Iterable[Mask], wcs: Sequence[WCS | None], grid: Grid) -> Mask:
