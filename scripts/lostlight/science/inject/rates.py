@@ -3,7 +3,7 @@
 import numpy as np
 
 from lostlight.science.epochs.epochs import Epochs
-from lostlight.science.search.reach import FASTEST_ARCSEC_H, fastest
+from lostlight.science.search.reach import FASTEST_ARCSEC_H, fastest, slowest
 
 
 def drift_limits(
@@ -16,9 +16,8 @@ def drift_limits(
 ) -> tuple[float, float]:
     """Give the slowest and fastest drift that is worth planting.
 
-    The slowest moves half the width of a point from the first image to the last: less is told from standing still by
-    no search. The fastest crosses the field while as few images are taken as must show it, and is not faster than
-    searches look for by default.
+    The slowest is that which a search can tell from standing still. The fastest crosses the field while as few images
+    are taken as must show it, and is not faster than searches look for by default.
 
     Parameters
     ----------
@@ -43,6 +42,6 @@ def drift_limits(
     days, n = epochs.mjd_mid - epochs.mjd_mid[0], len(epochs)
     needed = min(max(int(np.ceil(min_epochs * n)), 2), n)
     width = float(np.median([psf.fwhm_px for psf in epochs.psfs]))
-    slow = width / 2 / float(days[-1]) * scale / 24 if low is None else low * unit
+    slow = slowest(days, width) * scale / 24 if low is None else low * unit
     fast = min(fastest(days, shape, needed) * scale / 24, most) if high is None else high * unit
     return slow, max(slow, fast)
