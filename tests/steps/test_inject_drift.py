@@ -20,7 +20,7 @@ def test_drifts_of_a_run_stay_on_enough_images(images, tmp_path):
     truth, rate = made.truth, np.asarray(made.truth["rate_arcsec_h"])
     width = float(made.unit("stack_field").metrics["fwhm_px"])
     assert rate.min() > 0.99 * 2 * width / ARC_H and rate.max() <= 5
-    assert np.log(rate).std() > 0.8 and np.mean(truth["n_visible"] >= 4) > 0.95
+    assert np.log(rate).std() > 0.6 and np.mean(truth["n_visible"] >= 4) > 0.95
 
 
 def test_limits_of_a_run_are_those_of_drifts_and_fast_ones(images, tmp_path):

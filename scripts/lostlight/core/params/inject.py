@@ -58,7 +58,7 @@ class RatesParams(_Levelled):
     """How fast sources without an orbit move: those of sample type drift; fast too, where both limits are given."""
 
     low: Positive | None = None
-    """slowest, in arcsec per hour (without a sky solution in pixels per hour); empty means half the width of a point
+    """slowest, in arcsec per hour (without a sky solution in pixels per hour); empty means two widths of a point
     from the first image to the last"""
     high: Positive | None = None
     """fastest; empty means what stays on enough images, 5 arcsec per hour at most"""
