@@ -7,9 +7,9 @@ from lostlight.science.inject.render import stamps
 from lostlight.science.recover.forced import correlations
 from lostlight.science.recover.light import core, evidence
 from lostlight.science.recover.local import Ground
-from lostlight.science.search.survivors import CandidateRules
 from lostlight.science.search.likelihood import psi_phi
 from lostlight.science.search.rules import SearchRules
+from lostlight.science.search.survivors import CandidateRules
 from lostlight.science.search.velocities import velocity_grid
 from lostlight.science.search.vet import Vetting
 

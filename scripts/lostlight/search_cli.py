@@ -75,6 +75,12 @@ def _concluded(out: Path) -> Iterator[str]:
     from lostlight.report.recovery import sentence
 
     made = [load(out / MOVERS[1] / "manifest.json")]
+    skipped = (why for unit in made[0].units if unit.status == "skipped" for why in unit.warnings)
+    yield from dict.fromkeys(why for why in skipped if not why.startswith("needs "))
+    if not products(made, "candidates"):
+        (out / "candidates.ecsv").unlink(missing_ok=True)
+        yield "nothing was searched"
+        return
     found = vstack([tables.read(path) for path in products(made, "candidates")], metadata_conflicts="silent")
     found = found[np.argsort(-np.asarray(found["lh"]), kind="stable")]
     tables.write(found, out / "candidates.ecsv", COLUMNS)

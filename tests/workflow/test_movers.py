@@ -187,3 +187,16 @@ def test_the_files_of_kbmod_from_images_to_the_page(shared_data, tmp_path, n):
     assert np.asarray(planted["is_recovered"], bool)[bright].mean() > 0.7
     assert made.path("page").read_text().count("data:image/") >= 2
     verify(made.run)
+
+
+def test_images_of_a_few_minutes_show_no_motion_and_that_is_said(tmp_path):
+    small(n_epochs=4, nights=1, cadence_min=2.0).write(tmp_path / "burst")
+    done = CliRunner().invoke(
+        cli, ["search", "--images", str(tmp_path / "burst"), "--out", str(tmp_path / "out"), "--planted", "0"]
+    )
+    assert done.exit_code == 0, done.output
+    assert re.search(r"the images span 0\.1 h: only what moves faster than [\d.]+ arcsec per hour", done.output)
+    assert done.output.endswith("nothing was searched\n")
+    assert not (tmp_path / "out" / "candidates.ecsv").exists()
+    manifest = load(tmp_path / "out" / "14_recover" / "manifest.json")
+    assert {unit.status for unit in manifest.units} == {"skipped"}

@@ -11,7 +11,8 @@ from astropy.table import Table
 
 from lostlight.core import atomic
 from lostlight.io import tables
-from lostlight.vocab.columns import COLUMNS, Schema
+from lostlight.vocab.column import Schema
+from lostlight.vocab.columns import COLUMNS
 
 _BLOCK = 2880
 

@@ -12,7 +12,8 @@ from astropy.table import Column, MaskedColumn, Table
 from lostlight.core import atomic
 from lostlight.core.errors import ContractError
 from lostlight.io import bintable
-from lostlight.vocab.columns import COLUMNS, Schema
+from lostlight.vocab.column import Schema
+from lostlight.vocab.columns import COLUMNS
 
 
 def empty(schema: Schema) -> Table:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from lostlight.vocab.columns import Schema
+from lostlight.vocab.column import Schema
 
 
 class Knobs(Protocol):

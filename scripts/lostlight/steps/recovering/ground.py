@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lostlight.core.errors import ConfigError
+from lostlight.core.errors import ConfigError, NoWork
 from lostlight.core.params import RecoverParams
 from lostlight.io.stack_store import Stack
 from lostlight.science.epochs.epochs import Epochs
@@ -85,7 +85,15 @@ class Ground:
         if grid.low or not self.params.vetting.mask_static:
             return grid.low, high
         # Slower ones cannot be told from sources that stand still.
-        return min(slowest(self.epochs.days, self.fwhm_px) * per_px, high / 2), high
+        low = slowest(self.epochs.days, self.fwhm_px) * per_px
+        if low >= high:
+            unit = "pixels" if self.to_pixels is None else "arcsec"
+            raise NoWork(
+                f"the images span {24 * self.epochs.days[-1]:.2g} h: only what moves faster than {low:.3g} {unit} per"
+                f" hour leaves its place, and up to {high:.3g} is searched; give images of a longer time, or set"
+                " recover.grid.high"
+            )
+        return low, high
 
     @cached_property
     def velocities(self) -> NDArray[np.float64]:
