@@ -8,6 +8,7 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 from click.testing import CliRunner
+from scipy.ndimage import binary_dilation
 from tests.mosaic_run import take
 from tests.movers_run import PLANT, SMALL, make, small
 
@@ -276,3 +277,19 @@ def test_a_stack_of_movers_is_what_its_name_says(tmp_path):
     """The simulated fields of a configuration are those of the module."""
     planted = plant("movers:2", tmp_path / "run", n=0)
     assert np.array_equal(planted.stack.read("science", 4), Movers(2).image(4))
+
+
+def test_cosmic_rays_and_hot_pixels_are_marked_and_points_are_not(tmp_path):
+    """Where the simulator put them; where no star tells how sharp a point is, nothing is taken for too sharp."""
+    field = small(cosmics=4.0, hot_px=12)
+    field.write(tmp_path / "f")
+    planted = plant(tmp_path / "f", tmp_path / "run", n=0)
+    marks, science = planted.stack.read("bad"), planted.stack.read("science")
+    spikes = (marks & bit("SPIKE")) > 0
+    level = np.array([field.expected(t) for t in range(len(science))])
+    sigma = (science - level) / field.sigma_adu[:, None, None]
+    is_sky = level - np.median(level, axis=(1, 2), keepdims=True) < 200
+    assert ((sigma > 20) & is_sky).sum() > 30
+    assert spikes[(sigma > 20) & is_sky].mean() > 0.8
+    near = binary_dilation(sigma > 6, structure=np.ones((1, 3, 3)))
+    assert not (spikes & ~near).any()

@@ -87,10 +87,11 @@ STACK = (
     Bit("NO_DATA", 4, "outside of the image"),
     Bit("STAR", 8, "on a static source"),
     Bit("INJECTED", 16, "more than 1 % of the peak of an injected source"),
+    Bit("SPIKE", 32, "sharper than any star: a cosmic ray, a hot or a dead pixel"),
 )
 """Bits of the mask of a stack of images."""
 
-STACK_BAD = 7
+STACK_BAD = 39
 """Those of pixels that hold no measurement."""
 
 LABELS: frozenset[str] = frozenset({"FIRST_EPOCH_ONLY", "OTHER_PLATE", "NOT_COVERED"})

@@ -154,6 +154,8 @@ class InjectParams(Params):
     """side of a pixel of images without a sky solution"""
     background: StackBackgroundParams = StackBackgroundParams()
     """sky"""
+    spikes_sigma: float | None = Field(8, ge=4, le=1000)
+    """pixels that stand out by so many sigma and are sharper than any star are not used; empty keeps them"""
     psf: StackPsfParams = StackPsfParams()
     """profile of a point"""
     registration: StackRegistrationParams = StackRegistrationParams()

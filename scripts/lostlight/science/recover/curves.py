@@ -8,6 +8,7 @@ are those that simulators of surveys take (OSSOS, Bannister et al. 2016; sorcha,
     square       (top - c (m - 21)^2) / (1 + exp((m - m0) / w))
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -22,6 +23,8 @@ FloatArray = NDArray[np.float64]
 
 PIVOT_MAG = 21.0
 """Magnitude at which the parabola of `square` has its top."""
+ALIKE = 2.0
+"""Fits whose criteria differ by less describe the sources equally well."""
 N_BOOTSTRAP = 100
 LEAST = 5
 """Sources found, and sources missed, that a fit needs."""
@@ -154,9 +157,13 @@ def fit(mag: ArrayLike, is_found: ArrayLike, form: str = "logistic", n_bootstrap
 def fit_all(
     mag: ArrayLike, is_found: ArrayLike, forms: Sequence[str] = tuple(FORMS), n_bootstrap: int = N_BOOTSTRAP
 ) -> list[Fit]:
-    """Fit several forms, the best by Akaike's criterion first and with errors by bootstrap; none if none can be."""
+    """Fit several forms, the best first and with errors by bootstrap; none if none can be.
+
+    The best has the fewest parameters of those that Akaike's criterion does not tell from the least, by 2.
+    """
     made = [found for form in forms if (found := fit(mag, is_found, form)) is not None]
-    made.sort(key=lambda each: each.aic)
+    least = min((each.aic for each in made), default=0.0)
+    made.sort(key=lambda each: (len(each.values), each.aic) if each.aic <= least + ALIKE else (math.inf, each.aic))
     if made and n_bootstrap:
         made[0] = fit(mag, is_found, made[0].form, n_bootstrap) or made[0]
     return made

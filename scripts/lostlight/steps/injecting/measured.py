@@ -22,14 +22,15 @@ class Measured:
         `filter`, `wcs`, `shape`, `psf` (record) and how each was come by.
     mesh, rms_mesh : (my, mx) float32
         Level and noise of the sky in cells, adu.
-    sources : (ny, nx) bool
-        Pixels of static sources.
+    sources, spikes : (ny, nx) bool
+        Pixels of static sources; and those sharper than any star.
     """
 
     known: dict[str, Any]
     mesh: NDArray[np.float32]
     rms_mesh: NDArray[np.float32]
     sources: NDArray[np.bool_]
+    spikes: NDArray[np.bool_]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -43,7 +44,7 @@ def write(path: Path, measured: Measured) -> None:
     text = json.dumps(measured.known, sort_keys=True, allow_nan=False)
     packed = {
         "known": np.frombuffer(text.encode(), np.uint8), "mesh": measured.mesh, "rms_mesh": measured.rms_mesh,
-        "sources": np.packbits(measured.sources, axis=1),
+        "sources": np.packbits(measured.sources, axis=1), "spikes": np.packbits(measured.spikes, axis=1),
     }  # fmt: skip
     arrays.write(path, packed)
 
@@ -52,8 +53,10 @@ def read(path: Path) -> Measured:
     """Read what `write` wrote; raises ContractError where the file is not that."""
     packed = arrays.read(path)
     known = json.loads(packed["known"].tobytes())
-    sources = np.unpackbits(packed["sources"], axis=1, count=known["shape"][1]).astype(bool)
-    return Measured(known, packed["mesh"], packed["rms_mesh"], sources)
+    sources, spikes = (
+        np.unpackbits(packed[name], axis=1, count=known["shape"][1]).astype(bool) for name in ("sources", "spikes")
+    )
+    return Measured(known, packed["mesh"], packed["rms_mesh"], sources, spikes)
 
 
 def number(value: float) -> float | None:

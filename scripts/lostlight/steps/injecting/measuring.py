@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lostlight.core.params import InjectParams
 from lostlight.core.step import Outputs, Result, Unit
@@ -10,6 +11,7 @@ from lostlight.io import epoch_header
 from lostlight.io.epoch_files import Image
 from lostlight.science.epochs.measure import Measured
 from lostlight.science.epochs.measure import measure as measure_image
+from lostlight.science.mosaic.warp.spikes import contrast_of, find_spikes
 from lostlight.science.motion.times import check_times
 from lostlight.steps.injecting import images, measured
 from lostlight.steps.injecting.measured import number
@@ -42,8 +44,17 @@ def measure(unit: Unit, params: InjectParams, out: Outputs) -> Result:
     )
     known = _known(image, found, params) | from_file(unit, image, params)
     rms_mesh = found.sky.rms_mesh * np.float32(found.noise.sigma_adu / np.median(found.sky.rms_mesh))
-    measured.write(out["measured"], measured.Measured(known, found.sky.mesh, rms_mesh, found.sky.sources))
+    spikes = _spikes(image, found, known, params)
+    measured.write(out["measured"], measured.Measured(known, found.sky.mesh, rms_mesh, found.sky.sources, spikes))
     return Result(_metrics(known), warnings=(*image.warnings, *found.warnings))
+
+
+def _spikes(image: Image, found: Measured, known: dict[str, Any], params: InjectParams) -> NDArray[np.bool_]:
+    """Find pixels sharper than any star: cosmic rays, hot and dead pixels; none where no star tells how sharp it is."""
+    if params.spikes_sigma is None or known["psf_source"] == "fallback":
+        return np.zeros(image.science.shape, bool)
+    light = np.where((image.bad & STACK_BAD) > 0, np.nan, image.science - found.sky.level_map).astype(np.float32)
+    return find_spikes(light, found.noise.sigma_adu, contrast_of(float(known["fwhm_px"])), params.spikes_sigma)
 
 
 def _metrics(known: dict[str, Any]) -> dict[str, Any]:

@@ -65,12 +65,13 @@ def _put(
     image = images.read(unit, name, params)
     marks = image.bad.copy()
     marks[known.sources] |= np.uint32(bits.stack("STAR"))
+    marks[known.spikes] |= np.uint32(bits.stack("SPIKE"))
     facts = known.known
     names = ("mjd_mid", "exptime_s", "sigma_adu", "gain_e_adu", "zero_mag", "fwhm_px")
     numbers = {key: np.nan if facts[key] is None else facts[key] for key in names} | {"scale": scale}
     record = {key: value for key, value in facts.items() if key not in names} | {"id": name}
     store.put(
-        place, image.science, marks, variance=variance_of(image.variance, known, image.bad), numbers=numbers,
+        place, image.science, marks, variance=variance_of(image.variance, known, marks), numbers=numbers,
         record=record, extra={"mesh": known.mesh, "rms_mesh": known.rms_mesh},
     )  # fmt: skip
 

@@ -24,13 +24,14 @@ def known_of(image: EpochFile) -> Measured:
     known = {**store.images[image.number], **{name: number(store.numbers[name][image.number]) for name in NUMBERS}}
     del known["id"]
     ny, nx = known["shape"]
-    stars = store.read("bad", image.number, slice(ny), slice(nx)) & np.uint32(bits.stack("STAR"))
+    marks = store.read("bad", image.number, slice(ny), slice(nx))
+    stars, spikes = ((marks & np.uint32(bits.stack(name))) > 0 for name in ("STAR", "SPIKE"))
     mesh, rms_mesh = (store.extra(name, image.number) for name in ("mesh", "rms_mesh"))
     if mesh is None or rms_mesh is None:
         # a registered image has no sky left, and the noise of its pixels is known
         none = np.zeros((1, 1), np.float32)
-        return Measured({**known, "from_plane": True}, none, none, stars > 0)
-    return Measured(known, mesh, rms_mesh, stars > 0)
+        return Measured({**known, "from_plane": True}, none, none, stars, spikes)
+    return Measured(known, mesh, rms_mesh, stars, spikes)
 
 
 def sky_of(image: EpochFile) -> dict[str, Any]:

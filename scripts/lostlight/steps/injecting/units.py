@@ -19,7 +19,7 @@ MEASURE, STACK, PLAN, RENDER, CASES = "measure", "stack", "plan", "render", "cas
 
 
 CONCERNS = {
-    MEASURE: ("planes", "time_ref", "background", "psf"),
+    MEASURE: ("planes", "time_ref", "background", "spikes_sigma", "psf"),
     STACK: ("planes", "time_ref", "background"),
     PLAN: (
         "seed", "n", "m50_error_mag", "classes", "rates", "motion", "table", "observer", "brightness", "light_curve",

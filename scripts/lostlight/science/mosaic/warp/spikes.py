@@ -43,7 +43,7 @@ def without_spikes(
     callable
         As `rows`; the same pixels are invalid whatever rows are asked for.
     """
-    contrast = _contrast(fwhm_px)
+    contrast = contrast_of(fwhm_px)
 
     def find(data: Floats) -> Iterator[Changes]:
         for plane, noise in zip(data, sigma, strict=True):
@@ -90,7 +90,7 @@ def find_spikes(plane: Floats, sigma: float, contrast: float, limit: float) -> N
     return found
 
 
-def _contrast(fwhm_px: float) -> float:
+def contrast_of(fwhm_px: float) -> float:
     """Give twice the contrast that the sharpest star has: one that is centred on a pixel."""
     if not np.isfinite(fwhm_px):
         return _LEAST_CONTRAST
