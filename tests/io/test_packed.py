@@ -3,6 +3,7 @@
 import asyncio
 import pickle
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
@@ -23,8 +24,14 @@ def path(tmp_path):
     return tmp_path / "a.zip"
 
 
+def run(coroutine):
+    """Run it in a thread of its own: that of a test may have a loop already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
 def get(store, name, wanted=None):
-    found = asyncio.run(store.get(name, default_buffer_prototype(), wanted))
+    found = run(store.get(name, default_buffer_prototype(), wanted))
     return None if found is None else found.to_bytes()
 
 
@@ -45,28 +52,26 @@ def test_parts_and_pieces_of_them_are_read(path):
         (SuffixByteRequest(999), whole),
     ):
         assert get(store, "a/c/0", wanted) == piece
-    pieces = asyncio.run(
-        store.get_partial_values(default_buffer_prototype(), [("a/c/0", RangeByteRequest(0, 2)), ("x", None)])
-    )
+    pieces = run(store.get_partial_values(default_buffer_prototype(), [("a/c/0", RangeByteRequest(0, 2)), ("x", None)]))
     assert [piece and piece.to_bytes() for piece in pieces] == [b"\0\1", None]
 
 
 def test_names_are_listed(path):
     store = PackedStore(path)
-    assert asyncio.run(gathered(store.list())) == sorted(PARTS)
-    assert asyncio.run(gathered(store.list_prefix("a/"))) == ["a/c/0", "a/zarr.json"]
-    assert asyncio.run(gathered(store.list_dir(""))) == ["a", "ab", "zarr.json"]
-    assert asyncio.run(gathered(store.list_dir("a/"))) == ["c", "zarr.json"]
-    assert asyncio.run(store.exists("ab"))
-    assert not asyncio.run(store.exists("a"))
+    assert run(gathered(store.list())) == sorted(PARTS)
+    assert run(gathered(store.list_prefix("a/"))) == ["a/c/0", "a/zarr.json"]
+    assert run(gathered(store.list_dir(""))) == ["a", "ab", "zarr.json"]
+    assert run(gathered(store.list_dir("a/"))) == ["c", "zarr.json"]
+    assert run(store.exists("ab"))
+    assert not run(store.exists("a"))
 
 
 def test_a_packed_store_cannot_be_written_and_may_go_to_another_process(path):
     store = PackedStore(path)
     with pytest.raises(ValueError, match="read-only"):
-        asyncio.run(store.set("b", default_buffer_prototype().buffer.from_bytes(b"x")))
+        run(store.set("b", default_buffer_prototype().buffer.from_bytes(b"x")))
     with pytest.raises(ValueError, match="read-only"):
-        asyncio.run(store.delete("ab"))
+        run(store.delete("ab"))
     other = pickle.loads(pickle.dumps(store))
     assert other == store
     assert get(other, "a/c/0") == PARTS["a/c/0"]

@@ -66,7 +66,8 @@ def test_positions_motions_and_fluxes_of_what_is_found_have_the_errors_they_clai
     told = pulls.of_table(
         recoveries(planted, outcomes, Seen(sky.days, x, y), Bar(THRESHOLD, 10, FWHM)), sky.ground.since[0]
     )
-    assert set(told) == {"x_px", "y_px", "vx_px_day", "vy_px_day", "flux"}
+    assert set(told) == {"x_px", "y_px", "vx_px_day", "vy_px_day", "flux", "flux_faint"}
+    assert told.pop("flux_faint").n == 0
     for each in told.values():
         assert each.n == 60
         assert each.scatter == pytest.approx(1, abs=0.42)

@@ -112,7 +112,7 @@ def test_blocks_that_its_memory_cannot_hold_are_halved(frames, expected, there, 
 def test_where_its_memory_holds_nothing_the_processor_goes_on(frames, expected, there, tmp_path, caplog):
     space = there(Namespace(100))
     bench = Bench(MosaicParams(), GPU)
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING, logger="lostlight"):
         done = combined(frames, bench, tmp_path)
     assert np.array_equal(done.layer.sci, expected.layer.sci, equal_nan=True)
     assert bench.device == "cpu" and not space.sizes
@@ -140,7 +140,8 @@ def test_memory_that_runs_out_halfway(frames, expected, there, tmp_path):
 )
 def test_what_no_card_can_do_is_done_by_the_processor(there, changes, named, caplog):
     there(Namespace())
-    bench = Bench(MosaicParams.model_validate(changes), AUTO)
+    with caplog.at_level(logging.WARNING, logger="lostlight"):
+        bench = Bench(MosaicParams.model_validate(changes), AUTO)
     assert bench.card is None
     assert bench.warnings == [f"combined on the processor: {named} is not made for graphics cards"]
     assert caplog.messages == bench.warnings

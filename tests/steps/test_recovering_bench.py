@@ -100,7 +100,7 @@ def test_rows_that_its_memory_cannot_hold_are_halved(given, expected, there, tmp
 def test_where_its_memory_holds_nothing_the_processor_goes_on(given, expected, there, tmp_path, caplog):
     card = there(Small(tmp_path, 1000))
     bench = Bench(GPU)
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING, logger="lostlight"):
         same(bench.search(*given, RULES), expected)
     refused = card.refused
     same(bench.search(*given, RULES), expected)
@@ -129,7 +129,7 @@ def planted(tmp_path_factory):
 
 def walk(frames, run, steps, device, mode="local"):
     inject = {"images": str(frames), "n": 6}
-    recover = {"grid": {"high": 1.2}, "mode": mode, "nulls": ["negative"]}
+    recover = {"grid": {"low": 0.2, "high": 1.2}, "mode": mode, "nulls": ["negative"]}
     overlay = {"inject": inject, "recover": recover, "run": {"device": device}}
     return list(chain.walk(configuration.check(overlay), run, steps=steps, workers=1))
 
