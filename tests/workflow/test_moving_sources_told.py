@@ -20,7 +20,7 @@ from lostlight.vocab.steps import MOVERS
 
 SMALL = {
     "inject": {"images": "movers:7", "n": 6, "n_images": 5},
-    "recover": {"nulls": [], "grid": {"high": 1.5}},
+    "recover": {"nulls": [], "grid": {"high": 3}},
 }
 
 
