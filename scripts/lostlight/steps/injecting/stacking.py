@@ -1,7 +1,6 @@
 """The images of a field as one stack: in order of time, each as it is, with its sky, noise, mask and profile."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -112,8 +111,3 @@ def _metrics(known: Mapping[str, Measured], order: list[str], left_out: Mapping[
         "sigma_adu": number(float(np.median([each["sigma_adu"] for each in facts]))),
         "n_measured_psf": sum(each["psf_source"] == "stars" for each in facts),
     }  # fmt: skip
-
-
-def path_of(unit: Unit) -> Path:
-    """Path of the stack that a unit works on."""
-    return unit["stack"]

@@ -59,12 +59,7 @@ class Found:
         return Planted(self.mag, rate, np.asarray(self.recovered["is_recovered"], bool))
 
 
-def fits_of(found: Found, params: RecoverParams) -> Fits:
-    """Fit the completeness against magnitude."""
-    return telling.fitted(found.planted, params.rate_bins, params.form)
-
-
-def report(found: Found, unit: Unit, params: RecoverParams, examples: Mapping[str, str]) -> dict[str, Any]:
+def report(found: Found, fits: Fits, unit: Unit, params: RecoverParams, examples: Mapping[str, str]) -> dict[str, Any]:
     """Put everything together that is known of a search."""
     table = found.recovered
     likelihood = np.where(table["is_recovered"], table["lh_found"], table["lh_true"])
@@ -81,7 +76,7 @@ def report(found: Found, unit: Unit, params: RecoverParams, examples: Mapping[st
         n_realisations=int(np.max(table["realisation"], initial=-1)) + 1,
         is_instrumental=found.is_instrumental,
         acceptance=_mean(table["acceptance"]),
-        **telling.completeness(found.planted, fits_of(found, params), params.mag_bin),
+        **telling.completeness(found.planted, fits, params.mag_bin),
         by_snr=_by_snr(found) if len(table) else None,
         found=[
             {"expected": float(expected), "found": float(lh), "reason": because}

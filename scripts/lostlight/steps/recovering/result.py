@@ -17,6 +17,7 @@ from lostlight.science.recover import exports
 from lostlight.science.recover.merge import merged
 from lostlight.steps.recovering import ground as grounds
 from lostlight.steps.recovering import record, searching
+from lostlight.steps.recovering.telling import Fits, fitted
 from lostlight.steps.recovering.units import ALARMS, ALL, BAND, PICTURES, REPORT, SHARE, TRUTH
 from lostlight.vocab.movers import INJECTED_EPOCHS, MOVERS, RECOVERIES
 
@@ -38,12 +39,15 @@ def result(unit: Unit, params: RecoverParams, out: Outputs) -> Result:
     recovered.sort("inj_id")
     cutouts = _cutouts(unit)
     found = record.Found(ground, movers, nulls, recovered, _searched_by(unit))
-    told = record.report(found, unit, params, {name.split()[0]: name.split()[1] for name in cutouts if " " in name})
+    fits = fitted(found.planted, params.rate_bins, params.form)
+    told = record.report(
+        found, fits, unit, params, {name.split()[0]: name.split()[1] for name in cutouts if " " in name}
+    )
     tables.write(movers, out["candidates"], MOVERS)
     tables.write(recovered, out["recoveries"], RECOVERIES)
     out.sizes["candidates"], out.sizes["recoveries"] = [len(movers)], [len(recovered)]
     atomic.write_json(out["report"], told)
-    _export(found, params, out)
+    _export(found, fits, out)
     _truth(unit, out)
     files = [out[role].name for role in FILES if out[role].is_file()]
     others = {name: f"./{name}.html" for name in str(unit.facts.get("others", "")).split()}
@@ -111,12 +115,9 @@ def _truth(unit: Unit, out: Outputs) -> None:
         out.sizes["planted"] = [len(planted)]
 
 
-def _export(found: record.Found, params: RecoverParams, out: Outputs) -> None:
+def _export(found: record.Found, fits: Fits, out: Outputs) -> None:
     """Write the completeness for simulators of surveys, where a curve could be fitted to true magnitudes."""
-    if found.is_instrumental:
-        return
-    fits = record.fits_of(found, params)
-    if not any(fits.by_rate.values()):
+    if found.is_instrumental or not any(fits.by_rate.values()):
         return
     bins = [exports.RateBin(low, high, fit) for (low, high), fit in fits.by_rate.items()]
     cut = exports.Cut(*found.ground.rates)
